@@ -1,0 +1,17 @@
+from ams.catalog.models.api import (
+    API,
+    ConfigurationVersion,
+    Operation,
+    ResourceRegistration,
+    Scope,
+    Upstream,
+)
+
+__all__ = [
+    "API",
+    "ConfigurationVersion",
+    "Operation",
+    "ResourceRegistration",
+    "Scope",
+    "Upstream",
+]

@@ -1,0 +1,108 @@
+"""APIs: what they offer, where they are mounted, where calls go."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from wire.uuid7 import uuid7
+
+
+class Upstream(models.Model):
+    """A backend that the gateway forwards to."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.SlugField(unique=True)
+    url = models.URLField(max_length=512, help_text="http://host:port or https://host/prefix")
+    connect_timeout_seconds = models.FloatField(default=2.0)
+    first_byte_timeout_seconds = models.FloatField(default=30.0)
+    idle_timeout_seconds = models.FloatField(default=30.0)
+    ca_pem = models.TextField(blank=True, help_text="Certificates to trust; empty: the system's.")
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class API(models.Model):
+    """A published API. `resource` is what tokens are made for (RFC 8707)."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        PUBLISHED = "published"
+        RETIRED = "retired"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=128)
+    version = models.CharField(max_length=32, blank=True)
+    summary = models.CharField(max_length=256, blank=True)
+    description = models.TextField(blank=True)
+    tags = ArrayField(models.CharField(max_length=32), default=list, blank=True)
+    state = models.CharField(max_length=16, choices=State, default=State.PUBLISHED)
+    base_path = models.CharField(max_length=128, unique=True, help_text="/orders/v1")
+    resource = models.CharField(
+        max_length=512, unique=True, help_text="Empty: the gateway's URL and the base path."
+    )
+    upstream = models.ForeignKey(Upstream, on_delete=models.PROTECT, related_name="apis")
+    allow_encoded_slash = models.BooleanField(default=False)
+    max_body_bytes = models.PositiveBigIntegerField(default=10_485_760)
+    # Claims of the user that the upstream needs; the token service puts them into its JWT.
+    claims = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    openapi = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Scope(models.Model):
+    """A scope of one API, in words for the consent page and the portal."""
+
+    api = models.ForeignKey(API, on_delete=models.CASCADE, related_name="scopes")
+    name = models.CharField(max_length=128)
+    description = models.CharField(max_length=256, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["api", "name"], name="catalog_scope_unique")]
+
+
+class Operation(models.Model):
+    """One route of an API: a method and an OpenAPI path template below the base path."""
+
+    api = models.ForeignKey(API, on_delete=models.CASCADE, related_name="operations")
+    operation_id = models.CharField(max_length=128)
+    method = models.CharField(max_length=8, help_text="GET, POST, … or * for any")
+    path = models.CharField(max_length=256, help_text="/orders/{order_id}")
+    summary = models.CharField(max_length=256, blank=True)
+    scopes = ArrayField(models.CharField(max_length=128), default=list, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["api", "method", "path"], name="catalog_operation_route_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["api", "operation_id"], name="catalog_operation_id_unique"
+            ),
+        ]
+        ordering = ["path", "method"]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class ConfigurationVersion(models.Model):
+    """One row: the version of the gateway snapshot, raised in the transaction of each change."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    version = models.BigIntegerField(default=1)
+
+
+class ResourceRegistration(models.Model):
+    """Outbox: what is to be told to the token service's registry of protected resources."""
+
+    resource = models.CharField(max_length=512, primary_key=True)
+    document = models.JSONField(null=True)  # null: the resource goes away
+    changed_at = models.DateTimeField(auto_now=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    last_error = models.CharField(max_length=256, blank=True)

@@ -1,0 +1,147 @@
+"""The frozen dataclasses that cross the door of ams; models never do."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OperationData:
+    operation_id: str
+    method: str
+    path: str
+    summary: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeData:
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class APIData:
+    id: uuid.UUID
+    slug: str
+    name: str
+    version: str
+    summary: str
+    description: str
+    tags: tuple[str, ...]
+    base_path: str
+    resource: str
+    public_url: str
+    operations: tuple[OperationData, ...]
+    scopes: tuple[ScopeData, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceComponentData:
+    kind: str  # "flat_fee" | "per_call" | "graduated"
+    label: str
+    amount_minor: int | None
+    unit_price: Decimal | None
+    included_calls: int
+    tiers: tuple[tuple[int | None, Decimal], ...]  # (up to, price per call in major units)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanData:
+    id: uuid.UUID
+    slug: str
+    name: str
+    description: str
+    product_slug: str
+    product_name: str
+    requires_approval: bool
+    currency: str
+    rate_limit_calls: int | None
+    rate_limit_window_seconds: int
+    rate_limit_burst: int | None
+    quota_calls: int | None
+    quota_period: str
+    quota_overage: str
+    components: tuple[PriceComponentData, ...]
+    is_free: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProductData:
+    id: uuid.UUID
+    slug: str
+    name: str
+    summary: str
+    description: str
+    apis: tuple[APIData, ...]
+    plans: tuple[PlanData, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberRef:
+    """Who subscribes: the `sub` of the token service, with what is shown and billed."""
+
+    subject: str
+    email: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionData:
+    id: uuid.UUID
+    client_id: str
+    application_name: str
+    plan: PlanData
+    status: str
+    reason: str
+    created_at: datetime
+    activated_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HourData:
+    """Calls in one hour, by status class (2, 3, 4, 5)."""
+
+    hour_at: datetime
+    calls: int
+    by_class: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaData:
+    limit: int
+    used: int
+    period: str
+    resets_at: datetime
+    overage: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageData:
+    """Usage of one subscription; `hours` has a row for every hour asked for, also empty ones."""
+
+    hours: tuple[HourData, ...]
+    by_class: dict[int, int]
+    calls: int
+    quota: QuotaData | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLineData:
+    description: str
+    quantity: int
+    unit_price: Decimal | None
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceData:
+    id: uuid.UUID
+    status: str
+    period_start: date
+    period_end: date
+    currency: str
+    total_minor: int
+    lines: tuple[InvoiceLineData, ...]

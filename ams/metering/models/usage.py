@@ -1,0 +1,83 @@
+"""Usage as the gateways reported it, folded into hours and days."""
+
+from django.db import models
+
+
+class UsageBatchRecord(models.Model):
+    """A batch as it arrived; the UUIDv7 key makes a second arrival a no-op."""
+
+    id = models.UUIDField(primary_key=True)
+    node = models.CharField(max_length=128)
+    document = models.JSONField()
+    received_at = models.DateTimeField(auto_now_add=True)
+    folded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["received_at"],
+                condition=models.Q(folded_at=None),
+                name="metering_batch_unfolded",
+            )
+        ]
+
+
+class UsageRollup(models.Model):
+    """Shared shape of a rollup row."""
+
+    # Plain text, not foreign keys: usage outlives what it counts.
+    subscription_id = models.CharField(max_length=64)
+    client_id = models.CharField(max_length=255)
+    plan_id = models.CharField(max_length=64)
+    api_id = models.CharField(max_length=64)
+    operation_id = models.CharField(max_length=128)
+    status = models.PositiveSmallIntegerField()
+    calls = models.BigIntegerField(default=0)
+    request_bytes = models.BigIntegerField(default=0)
+    response_bytes = models.BigIntegerField(default=0)
+    latency_ms = models.BigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class HourlyUsage(UsageRollup):
+    hour_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    "hour_at",
+                    "subscription_id",
+                    "client_id",
+                    "plan_id",
+                    "api_id",
+                    "operation_id",
+                    "status",
+                ],
+                name="metering_hourly_unique",
+            )
+        ]
+        indexes = [models.Index(fields=["subscription_id", "hour_at"])]
+
+
+class DailyUsage(UsageRollup):
+    date = models.DateField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    "date",
+                    "subscription_id",
+                    "client_id",
+                    "plan_id",
+                    "api_id",
+                    "operation_id",
+                    "status",
+                ],
+                name="metering_daily_unique",
+            )
+        ]
+        indexes = [models.Index(fields=["subscription_id", "date"])]

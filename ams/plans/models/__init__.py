@@ -1,0 +1,3 @@
+from ams.plans.models.plan import Plan, PriceComponent, Product
+
+__all__ = ["Plan", "PriceComponent", "Product"]

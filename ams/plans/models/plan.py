@@ -1,0 +1,81 @@
+"""Products bundle APIs; plans say how much of a product one may use, and what it costs."""
+
+from django.db import models
+
+from ams.catalog.models import API
+from wire.uuid7 import uuid7
+
+
+class Product(models.Model):
+    """What a developer subscribes to: one or more APIs, offered under plans."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=128)
+    summary = models.CharField(max_length=256, blank=True)
+    description = models.TextField(blank=True)
+    is_published = models.BooleanField(default=True)
+    apis = models.ManyToManyField(API, related_name="products")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Plan(models.Model):
+    """Limits and price of a product."""
+
+    class Overage(models.TextChoices):
+        BLOCK = "block"
+        BILL = "bill"
+
+    class Period(models.TextChoices):
+        DAY = "day"
+        MONTH = "month"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="plans")
+    slug = models.SlugField()
+    name = models.CharField(max_length=64)
+    description = models.TextField(blank=True)
+    position = models.PositiveSmallIntegerField(default=0)
+    is_published = models.BooleanField(default=True)
+    requires_approval = models.BooleanField(default=False)
+    currency = models.CharField(max_length=3, default="EUR")
+    timezone = models.CharField(max_length=64, default="UTC")
+    rate_limit_calls = models.PositiveIntegerField(null=True, blank=True)
+    rate_limit_window_seconds = models.PositiveIntegerField(default=60)
+    rate_limit_burst = models.PositiveIntegerField(null=True, blank=True)
+    quota_calls = models.PositiveBigIntegerField(null=True, blank=True)
+    quota_period = models.CharField(max_length=8, choices=Period, default=Period.MONTH)
+    quota_overage = models.CharField(max_length=8, choices=Overage, default=Overage.BLOCK)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["product", "slug"], name="plans_plan_slug_unique")
+        ]
+        ordering = ["product", "position", "name"]
+
+    def __str__(self) -> str:
+        return f"{self.product.name} · {self.name}"
+
+
+class PriceComponent(models.Model):
+    """One line of a plan's price. Unit prices are exact decimals in major units per call."""
+
+    class Kind(models.TextChoices):
+        FLAT_FEE = "flat_fee"
+        PER_CALL = "per_call"
+        GRADUATED = "graduated"
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="components")
+    position = models.PositiveSmallIntegerField(default=0)
+    kind = models.CharField(max_length=16, choices=Kind)
+    label = models.CharField(max_length=128)
+    amount_minor = models.BigIntegerField(null=True, blank=True, help_text="Flat fee per period.")
+    unit_price = models.DecimalField(max_digits=20, decimal_places=10, null=True, blank=True)
+    included_calls = models.PositiveBigIntegerField(default=0)
+    # Graduated: [{"up_to": 10000, "unit_price": "0.002"}, {"up_to": null, "unit_price": "0.001"}]
+    tiers = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ["position", "id"]

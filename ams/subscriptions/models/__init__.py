@@ -1,0 +1,3 @@
+from ams.subscriptions.models.subscription import Subscriber, Subscription
+
+__all__ = ["Subscriber", "Subscription"]

@@ -1,0 +1,24 @@
+"""One file a noun: migrations freeze import paths."""
+
+from ims.models.client import Client, ClientSecret, InitialAccessToken
+from ims.models.grant import AccessToken, AuthorizationCode, Consent, Grant, RefreshToken
+from ims.models.protected_resource import ProtectedResource, ResourceScope
+from ims.models.revocation import RevocationEvent
+from ims.models.signing_key import SigningKey
+from ims.models.user import User
+
+__all__ = [
+    "AccessToken",
+    "AuthorizationCode",
+    "Client",
+    "ClientSecret",
+    "Consent",
+    "Grant",
+    "InitialAccessToken",
+    "ProtectedResource",
+    "RefreshToken",
+    "ResourceScope",
+    "RevocationEvent",
+    "SigningKey",
+    "User",
+]

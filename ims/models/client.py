@@ -1,0 +1,60 @@
+"""OAuth clients: the master record of every application (RFC 6749 §2, RFC 7591 §2)."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from ims.toolkit.application import ToolkitApplication
+
+
+class Client(ToolkitApplication):
+    """A registered client. `metadata` keeps every RFC 7591 member that has no column."""
+
+    class AuthMethod(models.TextChoices):
+        BASIC = "client_secret_basic"
+        POST = "client_secret_post"
+        NONE = "none"
+
+    token_endpoint_auth_method = models.CharField(
+        max_length=32, choices=AuthMethod, default=AuthMethod.BASIC
+    )
+    grant_types = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    response_types = ArrayField(models.CharField(max_length=32), default=list, blank=True)
+    # Scopes the client may ask for; empty: every scope that is open to registered clients.
+    scopes = ArrayField(models.CharField(max_length=128), default=list, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    is_first_party = models.BooleanField(default=False, help_text="Skips the consent page.")
+    registration_access_token_digest = models.BinaryField(
+        max_length=32, null=True, blank=True, unique=True
+    )
+    registered_with = models.ForeignKey(
+        "ims.InitialAccessToken", null=True, blank=True, on_delete=models.SET_NULL
+    )
+    disabled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "client"
+
+
+class ClientSecret(models.Model):
+    """One of a client's secrets, as a SHA-256 digest: 256 random bits need no password hash."""
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="secrets")
+    digest = models.BinaryField(max_length=32, unique=True)
+    label = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+
+class InitialAccessToken(models.Model):
+    """Permission to register clients (RFC 7591 §1.2), as a digest."""
+
+    digest = models.BinaryField(max_length=32, unique=True)
+    label = models.CharField(max_length=64)
+    # What clients registered with it may ask for.
+    allowed_grant_types = ArrayField(models.CharField(max_length=64), default=list)
+    allowed_scopes = ArrayField(
+        models.CharField(max_length=128), default=list, blank=True, help_text="Empty: every scope."
+    )
+    uses_left = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)

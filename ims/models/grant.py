@@ -1,0 +1,83 @@
+"""What a user allowed a client, and what was made from it."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from wire.uuid7 import uuid7
+
+
+class Consent(models.Model):
+    """A user's remembered answer to the consent page, per client."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    client = models.ForeignKey("ims.Client", on_delete=models.CASCADE)
+    scopes = ArrayField(models.CharField(max_length=128), default=list)
+    resources = ArrayField(models.CharField(max_length=512), default=list, blank=True)
+    granted_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "client"], name="ims_consent_unique")
+        ]
+
+
+class Grant(models.Model):
+    """One authorization: the family that a code, its access tokens and refresh tokens share.
+
+    Revoking it ends all of them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    client = models.ForeignKey("ims.Client", on_delete=models.CASCADE)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    scopes = ArrayField(models.CharField(max_length=128), default=list)
+    resources = ArrayField(models.CharField(max_length=512), default=list, blank=True)
+    # The authentication event behind it (OpenID Connect Core §2).
+    authenticated_at = models.DateTimeField()
+    acr = models.CharField(max_length=128, blank=True)
+    amr = ArrayField(models.CharField(max_length=16), default=list, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+
+class AuthorizationCode(models.Model):
+    """RFC 6749 §4.1.2: single use, short-lived, stored as a digest."""
+
+    digest = models.BinaryField(max_length=32, primary_key=True)
+    grant = models.ForeignKey(Grant, on_delete=models.CASCADE)
+    client = models.ForeignKey("ims.Client", on_delete=models.CASCADE)
+    redirect_uri = models.TextField()
+    code_challenge = models.CharField(max_length=128)  # RFC 7636, S256 only
+    nonce = models.CharField(max_length=512, blank=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+
+class RefreshToken(models.Model):
+    """RFC 6749 §1.5, rotated: `used_at` marks one that has a successor."""
+
+    digest = models.BinaryField(max_length=32, primary_key=True)
+    grant = models.ForeignKey(Grant, on_delete=models.CASCADE)
+    client = models.ForeignKey("ims.Client", on_delete=models.CASCADE)
+    issued_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+
+class AccessToken(models.Model):
+    """An opaque access token, as a digest. `id` is the `jti` of the JWTs made from it."""
+
+    digest = models.BinaryField(max_length=32, primary_key=True)
+    id = models.UUIDField(default=uuid7, unique=True)
+    client = models.ForeignKey("ims.Client", on_delete=models.CASCADE)
+    # Null for tokens of the client itself (client credentials).
+    grant = models.ForeignKey(Grant, null=True, blank=True, on_delete=models.CASCADE)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE
+    )
+    scopes = ArrayField(models.CharField(max_length=128), default=list)
+    resources = ArrayField(models.CharField(max_length=512), default=list, blank=True)
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,22 @@
+"""A person (or an administrator) who can sign in."""
+
+import uuid
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+
+class User(AbstractUser):
+    """`subject` is the `sub` claim: it never changes and is never reused."""
+
+    subject = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    email = models.EmailField("e-mail address", blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                models.functions.Lower("email"),
+                condition=~models.Q(email=""),
+                name="ims_user_email_unique",
+            )
+        ]

@@ -1,0 +1,3 @@
+from portal.models.application import Application, Developer
+
+__all__ = ["Application", "Developer"]

@@ -1,0 +1,40 @@
+"""The portal's own session: another cookie than the token service's, because they are two parties."""
+
+from importlib import import_module
+
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest, HttpResponse
+from django.utils.deprecation import MiddlewareMixin
+
+_engine = import_module(settings.SESSION_ENGINE)
+
+
+class PortalSessionMiddleware(MiddlewareMixin):
+    """Load `request.portal_session` from its cookie and save it when it changed."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        key = request.COOKIES.get(settings.PORTAL_SESSION_COOKIE_NAME)
+        request.portal_session = _engine.SessionStore(key)  # type: ignore[attr-defined]
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        session: SessionBase | None = getattr(request, "portal_session", None)
+        if session is None:
+            return response
+        name = settings.PORTAL_SESSION_COOKIE_NAME
+        if session.accessed:
+            response.headers.setdefault("Vary", "Cookie")
+        if session.is_empty():
+            if name in request.COOKIES:
+                response.delete_cookie(name, samesite="Lax")
+        elif session.modified:
+            session.save()
+            response.set_cookie(
+                name,
+                session.session_key or "",
+                max_age=session.get_expiry_age(),
+                secure=settings.SESSION_COOKIE_SECURE,
+                httponly=True,
+                samesite="Lax",
+            )
+        return response

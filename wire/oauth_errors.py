@@ -1,0 +1,132 @@
+"""The registered OAuth error codes (RFC 6749 §4.1.2.1, §5.2; RFC 7591 §3.2.2; RFC 6750 §3.1).
+
+One class per code with three texts: `code` (the registry's), `description`
+(public, names the parameter and the mend) and `detail` (for the log only).
+"""
+
+from typing import ClassVar
+
+
+class OAuthError(Exception):
+    """A refusal in the protocol's own words."""
+
+    code: ClassVar[str] = "server_error"
+    status: ClassVar[int] = 400
+    # Whether the error may travel to the client's redirect URI (RFC 6749 §4.1.2.1).
+    may_redirect: ClassVar[bool] = True
+
+    def __init__(self, description: str = "", *, detail: str = "") -> None:
+        super().__init__(description or self.code)
+        self.description = description
+        self.detail = detail
+
+    def as_document(self) -> dict[str, str]:
+        """Return the JSON members of RFC 6749 §5.2."""
+        document = {"error": self.code}
+        if self.description:
+            document["error_description"] = self.description
+        return document
+
+
+class InvalidRequest(OAuthError):
+    code = "invalid_request"
+
+
+class UnsafeRedirect(InvalidRequest):
+    """The client or its redirect URI is not to be trusted: show a page, never redirect."""
+
+    may_redirect = False
+
+
+class InvalidClient(OAuthError):
+    code = "invalid_client"
+    status = 401
+    may_redirect = False
+
+
+class InvalidGrant(OAuthError):
+    code = "invalid_grant"
+
+
+class UnauthorizedClient(OAuthError):
+    code = "unauthorized_client"
+
+
+class UnsupportedGrantType(OAuthError):
+    code = "unsupported_grant_type"
+
+
+class UnsupportedResponseType(OAuthError):
+    code = "unsupported_response_type"
+
+
+class InvalidScope(OAuthError):
+    code = "invalid_scope"
+
+
+class InvalidTarget(OAuthError):
+    """RFC 8707 §2: the resource is unknown or not allowed."""
+
+    code = "invalid_target"
+
+
+class AccessDenied(OAuthError):
+    code = "access_denied"
+
+
+class LoginRequired(OAuthError):
+    """OpenID Connect Core §3.1.2.6."""
+
+    code = "login_required"
+
+
+class ConsentRequired(OAuthError):
+    """OpenID Connect Core §3.1.2.6."""
+
+    code = "consent_required"
+
+
+class InvalidToken(OAuthError):
+    """RFC 6750 §3.1: expired, revoked, malformed or made for someone else."""
+
+    code = "invalid_token"
+    status = 401
+
+
+class InsufficientScope(OAuthError):
+    """RFC 6750 §3.1."""
+
+    code = "insufficient_scope"
+    status = 403
+
+    def __init__(self, description: str = "", *, scope: str = "", detail: str = "") -> None:
+        super().__init__(description, detail=detail)
+        self.scope = scope
+
+
+class InvalidClientMetadata(OAuthError):
+    """RFC 7591 §3.2.2."""
+
+    code = "invalid_client_metadata"
+
+
+class InvalidRedirectURI(OAuthError):
+    """RFC 7591 §3.2.2."""
+
+    code = "invalid_redirect_uri"
+
+
+class UnsupportedTokenType(OAuthError):
+    """RFC 7009 §2.2.1."""
+
+    code = "unsupported_token_type"
+
+
+class TemporarilyUnavailable(OAuthError):
+    code = "temporarily_unavailable"
+    status = 503
+
+
+class ServerError(OAuthError):
+    code = "server_error"
+    status = 500
