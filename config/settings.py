@@ -125,7 +125,7 @@ CACHES = {
     }
 }
 
-# --- people -------------------------------------------------------------------------------
+# --- people ---
 AUTH_USER_MODEL = "ims.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = [
@@ -175,7 +175,7 @@ EMAIL_HOST = env.text("TOLLGATE_SMTP_HOST", "localhost")
 EMAIL_PORT = env.integer("TOLLGATE_SMTP_PORT", 25)
 DEFAULT_FROM_EMAIL = env.text("TOLLGATE_MAIL_FROM", "Tollgate <no-reply@tollgate.example>")
 
-# --- token service (ims reads these through ims/conf.py) --------------------------------------
+# --- token service (ims reads these through ims/conf.py) ---
 # Every DOT model that we replace is swapped, so that DOT makes no tables for them (ADR-0002).
 OAUTH2_PROVIDER_APPLICATION_MODEL = "ims.Client"
 OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "ims.AccessToken"  # noqa: S105
@@ -191,7 +191,7 @@ OAUTH2_PROVIDER = {
     },
 }
 
-# --- the credentials that the parts of one installation hold (files 0600 under var/secrets) ------
+# --- the credentials that the parts of one installation hold (files 0600 under var/secrets) ---
 SECRETS_DIR = HOME / "secrets"
 
 # --- management API -----------------------------------------------------------------------------
@@ -215,7 +215,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-# --- Celery ---------------------------------------------------------------------------------------
+# --- Celery ---
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -228,7 +228,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
-# --- pages ------------------------------------------------------------------------------------------
+# --- pages ---
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True

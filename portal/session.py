@@ -1,11 +1,14 @@
-"""The portal's own session: another cookie than the token service's, because they are two parties."""
+"""The portal's own session: its cookie is not the token service's, for they are two parties."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
+
+if TYPE_CHECKING:
+    from django.contrib.sessions.backends.base import SessionBase
 
 _engine = import_module(settings.SESSION_ENGINE)
 

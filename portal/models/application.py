@@ -6,7 +6,7 @@ from wire.uuid7 import uuid7
 
 
 class Developer(models.Model):
-    """A person the token service signed in, known by issuer and subject (OpenID Connect Core §5.7)."""
+    """A person the token service signed in, known by `iss` and `sub` (OIDC Core §5.7)."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     issuer = models.CharField(max_length=255)
