@@ -1,5 +1,7 @@
 """OAuth clients: the master record of every application (RFC 6749 §2, RFC 7591 §2)."""
 
+from typing import ClassVar
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -8,6 +10,8 @@ from ims.toolkit.application import ToolkitApplication
 
 class Client(ToolkitApplication):
     """A registered client. `metadata` keeps every RFC 7591 member that has no column."""
+
+    objects: ClassVar[models.Manager["Client"]]
 
     class AuthMethod(models.TextChoices):
         BASIC = "client_secret_basic"

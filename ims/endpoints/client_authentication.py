@@ -1,0 +1,138 @@
+"""RFC 6749 §2.3: who is the client, and can it prove it."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote_plus
+
+from django.db.models import Exists, OuterRef, Q
+from django.http import HttpRequest
+from django.utils import timezone
+
+from ims.models import Client, ClientSecret
+from wire import bearer
+from wire.oauth_errors import InvalidClient, InvalidRequest
+
+_LONGEST_CLIENT_ID: Final = 255
+_LONGEST_SECRET: Final = 512
+# One text for an unknown client, a wrong or expired secret and a disabled client: nobody learns
+# which client identifiers exist.
+_REFUSED: Final = (
+    "Client authentication failed. Check the client_id, the secret, and that the method is the"
+    " registered token_endpoint_auth_method."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedCredentials:
+    """What a request says about its client. `secret_digest` is None for method `none`."""
+
+    client_id: str
+    method: str
+    secret_digest: bytes | None = field(default=None, repr=False)
+
+
+def authenticate_client(request: HttpRequest) -> Client:
+    """Return the client that sent `request`; runs one statement.
+
+    Exactly one method, and it must be the client's `token_endpoint_auth_method` (RFC 7591 §2).
+    Raises InvalidClient, and InvalidRequest when the request mixes methods.
+    """
+    return get_authenticated_client(read_credentials(request))
+
+
+def read_credentials(request: HttpRequest) -> PresentedCredentials:
+    """Return the credentials in `request`, unverified; runs no statement.
+
+    Raises InvalidClient when there are none or they are malformed.
+    """
+    return parse_credentials(request.headers.get("Authorization"), request.POST)
+
+
+def parse_credentials(header: str | None, form: Mapping[str, str]) -> PresentedCredentials:
+    """Return the credentials in an Authorization header or a form; see `read_credentials`."""
+    # RFC 6749 §3.2: parameters sent without a value are treated as if they were omitted.
+    client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+    if form.get("client_assertion"):
+        raise InvalidClient(
+            "client_assertion is not supported; use client_secret_basic or client_secret_post."
+        )
+    if header is not None:
+        presented = _parse_basic(header)
+        if secret:
+            raise InvalidRequest("Send the secret in the Authorization header or as a parameter.")
+        if client_id and client_id != presented.client_id:
+            raise InvalidRequest("client_id: it differs from the one in the Authorization header.")
+        return presented
+    if not client_id:
+        raise InvalidClient("Client authentication is missing.")
+    return _present(client_id, secret, Client.AuthMethod.POST)
+
+
+def get_authenticated_client(presented: PresentedCredentials) -> Client:
+    """Return the client that `presented` proves; runs one statement. Raises InvalidClient."""
+    live_secrets = ClientSecret.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
+        client=OuterRef("pk"),
+        digest=presented.secret_digest,
+    )
+    clients = Client.objects.filter(client_id=presented.client_id, disabled_at=None)
+    if presented.secret_digest is None:
+        clients = clients.filter(token_endpoint_auth_method=Client.AuthMethod.NONE)
+    else:
+        clients = clients.filter(Exists(live_secrets))
+    client: Client | None = clients.first()
+    if client is None:
+        raise refused(presented)
+    check_method(presented, registered=client.token_endpoint_auth_method)
+    return client
+
+
+def check_method(presented: PresentedCredentials, *, registered: str) -> None:
+    """Raise InvalidClient unless the method is the registered one. Call after the secret held."""
+    if presented.method != registered:
+        raise InvalidClient(
+            f"This client is registered for {registered}, not for {presented.method}.",
+            detail=f"client {presented.client_id!r} used {presented.method}",
+        )
+
+
+def refused(presented: PresentedCredentials) -> InvalidClient:
+    """Return the one error for everything that may be wrong with a client's credentials."""
+    return InvalidClient(
+        _REFUSED, detail=f"client {presented.client_id!r} failed by {presented.method}"
+    )
+
+
+def _parse_basic(header: str) -> PresentedCredentials:
+    """RFC 7617 §2 around RFC 6749 §2.3.1: both parts are form-urlencoded before base64."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        raise InvalidClient("Authorization: use the Basic scheme.")
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
+        client_id, colon, secret = decoded.partition(":")
+        client_id = unquote_plus(client_id, errors="strict")
+        secret = unquote_plus(secret, errors="strict")
+    except (binascii.Error, ValueError) as error:
+        raise _malformed_basic() from error
+    if not (colon and client_id and secret):
+        raise _malformed_basic()
+    return _present(client_id, secret, Client.AuthMethod.BASIC)
+
+
+def _malformed_basic() -> InvalidClient:
+    return InvalidClient(
+        "Authorization: expected Basic and the base64 of client_id:client_secret, each part"
+        " form-urlencoded in UTF-8 first."
+    )
+
+
+def _present(client_id: str, secret: str, method: str) -> PresentedCredentials:
+    if len(client_id) > _LONGEST_CLIENT_ID or len(secret) > _LONGEST_SECRET or "\0" in client_id:
+        raise InvalidClient(_REFUSED)
+    if not secret:
+        return PresentedCredentials(client_id, Client.AuthMethod.NONE.value)
+    return PresentedCredentials(client_id, method, bearer.digest(secret))

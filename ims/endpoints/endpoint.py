@@ -1,0 +1,154 @@
+"""The edge of the token service: which requests enter, and how a refusal leaves (RFC 6749 §5.2)."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, cast
+
+from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http.request import UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from ims.endpoints.bearer_authentication import MissingToken
+from wire import oauth_errors
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+logger = logging.getLogger(__name__)
+
+REALM: Final = "Tollgate"
+_FORM: Final = "application/x-www-form-urlencoded"
+# RFC 8707 §2: `resource` is the one parameter that may be sent several times.
+_REPEATABLE: Final = frozenset({"resource"})
+# Addresses end up in logs, histories and Referer headers; credentials must not (RFC 6749 §2.3.1,
+# RFC 6750 §5.3).
+_NEVER_IN_QUERY: Final = frozenset(
+    {
+        "access_token",
+        "client_assertion",
+        "client_secret",
+        "code_verifier",
+        "password",
+        "refresh_token",
+        "registration_access_token",
+        "token",
+    }
+)
+
+
+def oauth_endpoint(*methods: str) -> Callable[[View[P]], View[P]]:
+    """Return a decorator that makes a view an OAuth endpoint answering `methods`.
+
+    A raised OAuthError becomes the JSON of RFC 6749 §5.2 with the matching challenge. Refused
+    before the view runs: other methods (405), repeated parameters (RFC 6749 §3.2), secrets in
+    the query string, forms that are not `application/x-www-form-urlencoded`. A response that says
+    nothing about caching leaves with `no-store`.
+    """
+
+    def decorate(view: View[P]) -> View[P]:
+        @csrf_exempt
+        @wraps(view)
+        def endpoint(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if request.method not in methods:
+                return _answer_method_not_allowed(methods)
+            try:
+                _check_request(request)
+                response = view(request, *args, **kwargs)
+            except oauth_errors.OAuthError as error:
+                response = answer_error(error)
+                _log_refusal(request, error)
+            response.headers.setdefault("Cache-Control", "no-store")
+            return response
+
+        return cast("View[P]", endpoint)
+
+    return decorate
+
+
+def answer_error(error: oauth_errors.OAuthError) -> HttpResponse:
+    """Return the response of RFC 6749 §5.2, with the challenge of RFC 6750 §3 where one is due."""
+    response = JsonResponse(error.as_document(), status=error.status)
+    response["Cache-Control"] = "no-store"
+    challenge = build_challenge(error)
+    if challenge:
+        response["WWW-Authenticate"] = challenge
+    return response
+
+
+def build_challenge(error: oauth_errors.OAuthError) -> str:
+    """Return the `WWW-Authenticate` value that belongs to `error`, or an empty string."""
+    if isinstance(error, oauth_errors.InvalidClient):
+        return f'Basic realm="{REALM}", charset="UTF-8"'
+    if isinstance(error, MissingToken):
+        # RFC 6750 §3.1: a request without credentials SHOULD NOT be told an error code.
+        return f'Bearer realm="{REALM}"'
+    if isinstance(error, oauth_errors.InvalidToken | oauth_errors.InsufficientScope):
+        parameters = [f'realm="{REALM}"', f'error="{error.code}"']
+        if error.description:
+            parameters.append(f'error_description="{_quotable(error.description)}"')
+        if isinstance(error, oauth_errors.InsufficientScope) and error.scope:
+            parameters.append(f'scope="{_quotable(error.scope)}"')
+        return "Bearer " + ", ".join(parameters)
+    return ""
+
+
+def _quotable(text: str) -> str:
+    """Return `text` with what RFC 6749 §5.2 forbids in descriptions replaced."""
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else "'" for c in text)
+
+
+def _answer_method_not_allowed(methods: tuple[str, ...]) -> HttpResponse:
+    allowed = ", ".join(methods)
+    error = oauth_errors.InvalidRequest(f"This endpoint answers {allowed} only.")
+    response = JsonResponse(error.as_document(), status=405)
+    response["Allow"] = allowed
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _check_request(request: HttpRequest) -> None:
+    _check_query(request.GET)
+    if request.content_type == "multipart/form-data":
+        raise oauth_errors.InvalidRequest(f"Send the parameters as {_FORM}.")
+    if request.content_type == _FORM:
+        _check_parameters(_read_form(request))
+
+
+def _read_form(request: HttpRequest) -> QueryDict:
+    try:
+        return request.POST
+    except BadRequest as error:
+        raise oauth_errors.InvalidRequest(f"Send the parameters as UTF-8 {_FORM}.") from error
+    except (RequestDataTooBig, TooManyFieldsSent) as error:
+        raise oauth_errors.InvalidRequest("The request body is too large.") from error
+    except UnreadablePostError as error:
+        raise oauth_errors.InvalidRequest("The request body ended too early.") from error
+
+
+def _check_query(query: QueryDict) -> None:
+    for name in _NEVER_IN_QUERY & query.keys():
+        raise oauth_errors.InvalidRequest(
+            f"{name}: send it in the request body or the Authorization header, never in the URL."
+        )
+    _check_parameters(query)
+
+
+def _check_parameters(parameters: QueryDict) -> None:
+    for name, values in parameters.lists():
+        if len(values) > 1 and name not in _REPEATABLE:
+            raise oauth_errors.InvalidRequest(f"{_shown(name)}: send the parameter once.")
+        # PostgreSQL has no NUL in text; no registered parameter has one either.
+        if any("\0" in text for text in (name, *values)):
+            raise oauth_errors.InvalidRequest(f"{_shown(name)}: NUL is not allowed.")
+
+
+def _shown(name: str) -> str:
+    """Return a parameter's name as it may be echoed: short, printable ASCII."""
+    return _quotable(name[:64])
+
+
+def _log_refusal(request: HttpRequest, error: oauth_errors.OAuthError) -> None:
+    # The public description is left out: it may repeat what the caller sent.
+    logger.info("%s %s refused: %s %s", request.method, request.path, error.code, error.detail)
