@@ -341,8 +341,7 @@ def _table(
     lines = [
         caption,
         "",
-        "| transport | tokens | data plane | requests/s | p50 ms | p99 ms | CPU µs/request "
-        "| ratio (CPU) | errors |",
+        "| transport | tokens | data plane | req/s | p50 ms | p99 ms | CPU µs | ratio | errors |",
         "|---|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for (transport, scenario, name), figures in rows.items():
