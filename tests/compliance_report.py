@@ -1,4 +1,4 @@
-"""`pytest tests/compliance --compliance-report FILE` writes which requirement is shown by which test."""
+"""`pytest tests/compliance --compliance-report FILE` writes which test shows which requirement."""
 
 from collections import defaultdict
 from pathlib import Path
