@@ -1,3 +1,8 @@
-from ams.metering.models.usage import DailyUsage, HourlyUsage, UsageBatchRecord
+from ams.metering.models.usage import (
+    DailyUsage,
+    HourlyUsage,
+    QuarantinedUsage,
+    UsageBatchRecord,
+)
 
-__all__ = ["DailyUsage", "HourlyUsage", "UsageBatchRecord"]
+__all__ = ["DailyUsage", "HourlyUsage", "QuarantinedUsage", "UsageBatchRecord"]

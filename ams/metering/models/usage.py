@@ -9,6 +9,8 @@ class UsageBatchRecord(models.Model):
     id = models.UUIDField(primary_key=True)
     node = models.CharField(max_length=128)
     document = models.JSONField()
+    # An import of past months is not measured against the lateness limit.
+    is_import = models.BooleanField(default=False)
     received_at = models.DateTimeField(auto_now_add=True)
     folded_at = models.DateTimeField(null=True, blank=True)
 
@@ -18,8 +20,30 @@ class UsageBatchRecord(models.Model):
                 fields=["received_at"],
                 condition=models.Q(folded_at=None),
                 name="metering_batch_unfolded",
-            )
+            ),
+            models.Index(fields=["-folded_at"], name="metering_batch_folded_at"),
         ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class QuarantinedUsage(models.Model):
+    """A row that is too late or from the future: kept and shown, not counted."""
+
+    class Reason(models.TextChoices):
+        LATE = "late"
+        FUTURE = "future"
+
+    batch = models.ForeignKey(
+        UsageBatchRecord, on_delete=models.PROTECT, related_name="quarantined"
+    )
+    reason = models.CharField(max_length=16, choices=Reason)
+    row = models.JSONField()
+    quarantined_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "quarantined usage"
 
 
 class UsageRollup(models.Model):

@@ -1,0 +1,15 @@
+"""Celery tasks of metering; they only call services."""
+
+from celery import shared_task
+
+from ams.metering.services.fold_usage_batches import fold_usage_batches
+
+_ROUNDS = 100
+
+
+@shared_task
+def fold_usage() -> None:
+    """Fold what waits. A second copy at the same time finds the batches locked and ends."""
+    for _ in range(_ROUNDS):
+        if not fold_usage_batches():
+            return
