@@ -1,1 +1,1 @@
-"""The composition root. Importing it loads the Celery application, so that `shared_task` binds."""
+"""The composition root. Importing it imports nothing: `serve` starts before Django does."""

@@ -14,23 +14,21 @@ _OWNED = "TOLLGATE_TEST_HOME"
 
 
 def _start() -> None:
-    # /tmp keeps socket paths short (a Unix socket path has at most 107 bytes).
     home = Path(tempfile.mkdtemp(prefix="tollgate-test-"))
-    home.chmod(0o755)  # PostgreSQL refuses root and runs as another user there
     os.environ[_OWNED] = os.environ["TOLLGATE_HOME"] = str(home)
     os.environ.setdefault("TOLLGATE_SECRET_KEY", "test-secret-key-of-more-than-32-characters")
-    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
-        return
-    from config.embedded import servers  # noqa: PLC0415 - only where they are needed
+    owner, embedded = os.getpid(), None
+    if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
+        from config.embedded import servers  # noqa: PLC0415 - only where they are needed
 
-    embedded = servers.start(home)
-    os.environ["DATABASE_URL"] = embedded.database_url
-    os.environ["REDIS_URL"] = embedded.redis_url
-    owner = os.getpid()
+        embedded = servers.start(home, durable=False)
+        os.environ["DATABASE_URL"] = embedded.database_url
+        os.environ["REDIS_URL"] = embedded.redis_url
 
     def stop() -> None:
         if os.getpid() == owner:
-            embedded.stop()
+            if embedded is not None:
+                embedded.stop()
             shutil.rmtree(home, ignore_errors=True)
 
     atexit.register(stop)

