@@ -1,0 +1,51 @@
+"""What can go wrong in the token service beside the protocol's own refusals."""
+
+from wire.oauth_errors import OAuthError
+
+
+class IMSError(Exception):
+    """The root of the token service's own errors."""
+
+
+class NoSigningKey(IMSError):
+    """No key is active: the installation was not bootstrapped, or every key is retired."""
+
+    def __init__(self) -> None:
+        super().__init__("No signing key is active. Run `manage.py bootstrap` to make one.")
+
+
+class UndecryptableKey(IMSError):
+    """A private key does not open with the present SECRET_KEY (or its fallbacks)."""
+
+    def __init__(self, kid: str) -> None:
+        super().__init__(
+            f"Signing key {kid} was encrypted under another SECRET_KEY. Put the former key into "
+            "SECRET_KEY_FALLBACKS, or retire this signing key and make a new one."
+        )
+        self.kid = kid
+
+
+class PersonExists(IMSError):
+    """The e-mail address or the username is taken."""
+
+
+class RequestNotSupported(OAuthError):
+    """OpenID Connect Core §3.1.2.6: request objects are not read."""
+
+    code = "request_not_supported"
+
+
+class RequestURINotSupported(OAuthError):
+    """OpenID Connect Core §3.1.2.6."""
+
+    code = "request_uri_not_supported"
+
+
+class AuthorizationRefused(Exception):
+    """An error that travels to the client's validated redirect URI (RFC 6749 §4.1.2.1)."""
+
+    def __init__(self, error: OAuthError, *, redirect_uri: str, state: str) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.redirect_uri = redirect_uri
+        self.state = state
