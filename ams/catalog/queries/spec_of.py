@@ -1,0 +1,52 @@
+"""The catalog written back as the services take it: what is saved is what is read."""
+
+from django.conf import settings
+
+from ams.catalog.models import API, Upstream
+from ams.catalog.specs import APISpec, OperationSpec, ScopeSpec, UpstreamSpec
+
+
+def spec_of_upstream(upstream: Upstream) -> UpstreamSpec:
+    return UpstreamSpec(
+        slug=upstream.slug,
+        url=upstream.url,
+        connect_timeout_seconds=upstream.connect_timeout_seconds,
+        first_byte_timeout_seconds=upstream.first_byte_timeout_seconds,
+        idle_timeout_seconds=upstream.idle_timeout_seconds,
+        ca_pem=upstream.ca_pem,
+    )
+
+
+def spec_of_api(api: API) -> APISpec:
+    """Return the spec that `save_api` would turn into `api`. Runs up to three queries."""
+    return APISpec(
+        slug=api.slug,
+        name=api.name,
+        base_path=api.base_path,
+        upstream=api.upstream.slug,
+        version=api.version,
+        summary=api.summary,
+        description=api.description,
+        tags=tuple(api.tags),
+        state=api.state,
+        # The default is left out, so that the spec also holds behind another gateway URL.
+        resource="" if api.resource == settings.GATEWAY_URL + api.base_path else api.resource,
+        allow_encoded_slash=api.allow_encoded_slash,
+        max_body_bytes=api.max_body_bytes,
+        claims=tuple(api.claims),
+        scopes=tuple(
+            ScopeSpec(name=row.name, description=row.description)
+            for row in sorted(api.scopes.all(), key=lambda row: row.pk)
+        ),
+        operations=tuple(
+            OperationSpec(
+                operation_id=row.operation_id,
+                method=row.method,
+                path=row.path,
+                summary=row.summary,
+                scopes=tuple(row.scopes),
+            )
+            for row in sorted(api.operations.all(), key=lambda row: row.pk)
+        ),
+        openapi=api.openapi,
+    )

@@ -1,0 +1,98 @@
+"""Create or change an API with its scopes and operations."""
+
+import uuid
+
+from django.conf import settings
+from django.db import transaction
+
+from ams.catalog.checks.api import check_api, is_reserved_resource
+from ams.catalog.models import API, Operation, Scope, Upstream
+from ams.catalog.services.queue_resource_registration import queue_resource_registration
+from ams.catalog.services.raise_configuration_version import raise_configuration_version
+from ams.catalog.specs import APISpec
+from ams.errors import NotFound
+from ams.field_checks import FieldChecks
+
+_COPIED = (
+    "slug",
+    "name",
+    "version",
+    "summary",
+    "description",
+    "state",
+    "base_path",
+    "allow_encoded_slash",
+    "max_body_bytes",
+    "openapi",
+)
+
+
+@transaction.atomic
+def save_api(*, spec: APISpec, api_id: uuid.UUID | None = None) -> API:
+    """Return the API exactly as `spec` says; a new one without `api_id`.
+
+    Scopes and operations that `spec` does not name go away. Raises InvalidFields, and NotFound
+    for an unknown `api_id`.
+    """
+    # First of all: its row lock makes changes one after the other, so that the checks hold.
+    raise_configuration_version()
+    resource = spec.resource or settings.GATEWAY_URL + spec.base_path
+    checks = check_api(spec)
+    upstream = Upstream.objects.filter(slug=spec.upstream).first()
+    if upstream is None:
+        checks.add(f"there is no upstream {spec.upstream!r}.", "upstream")
+    _check_uniqueness(spec, resource, api_id, checks)
+    checks.finish()
+    assert upstream is not None  # noqa: S101 - finish() raised otherwise
+    api = API() if api_id is None else _get(api_id)
+    former_resource = api.resource
+    for name in _COPIED:
+        setattr(api, name, getattr(spec, name))
+    api.tags, api.claims = list(spec.tags), list(spec.claims)
+    api.upstream, api.resource = upstream, resource
+    api.save()
+    _replace_rows(api, spec)
+    queue_resource_registration(api=api, former_resource=former_resource)
+    return api
+
+
+def _check_uniqueness(
+    spec: APISpec, resource: str, api_id: uuid.UUID | None, checks: FieldChecks
+) -> None:
+    others = API.objects.exclude(pk=api_id) if api_id else API.objects.all()
+    for name, value in (
+        ("slug", spec.slug),
+        ("base_path", spec.base_path),
+        ("resource", resource),
+    ):
+        other = others.filter(**{name: value}).first()
+        if other is not None:
+            checks.add(f"{value!r} is already that of the API {other.slug}.", name)
+    if not spec.resource and is_reserved_resource(resource):
+        checks.add("gateway URL and base path make one of the platform's resources.", "base_path")
+
+
+def _get(api_id: uuid.UUID) -> API:
+    api = API.objects.select_for_update().filter(pk=api_id).first()
+    if api is None:
+        raise NotFound(f"There is no API {api_id}.")
+    return api
+
+
+def _replace_rows(api: API, spec: APISpec) -> None:
+    api.scopes.all().delete()
+    api.operations.all().delete()
+    Scope.objects.bulk_create(
+        Scope(api=api, name=scope.name, description=scope.description) for scope in spec.scopes
+    )
+    Operation.objects.bulk_create(
+        Operation(
+            api=api,
+            operation_id=row.operation_id,
+            method=row.method,
+            path=row.path,
+            summary=row.summary,
+            scopes=list(row.scopes),
+        )
+        for row in spec.operations
+    )

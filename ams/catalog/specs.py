@@ -1,0 +1,52 @@
+"""The catalog as its callers write it: admin, YAML and REST all hand these to the services."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamSpec:
+    slug: str
+    url: str
+    connect_timeout_seconds: float = 2.0
+    first_byte_timeout_seconds: float = 30.0
+    idle_timeout_seconds: float = 30.0
+    ca_pem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeSpec:
+    name: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationSpec:
+    operation_id: str
+    method: str
+    path: str
+    summary: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class APISpec:
+    """`upstream` is a slug. An empty `resource` means the gateway's URL and the base path."""
+
+    slug: str
+    name: str
+    base_path: str
+    upstream: str
+    version: str = ""
+    summary: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    state: str = "published"
+    resource: str = ""
+    allow_encoded_slash: bool = False
+    max_body_bytes: int = 10_485_760
+    claims: tuple[str, ...] = ()
+    scopes: tuple[ScopeSpec, ...] = ()
+    operations: tuple[OperationSpec, ...] = ()
+    openapi: Mapping[str, Any] | None = None

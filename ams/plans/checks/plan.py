@@ -1,0 +1,73 @@
+"""What makes a plan usable: limits that can be enforced and prices that can be rated."""
+
+import functools
+import re
+import zoneinfo
+from decimal import Decimal
+from typing import Final
+
+from ams.field_checks import FieldChecks
+from ams.plans.checks.price_component import check_component
+from ams.plans.models import Plan
+from ams.plans.specs import PlanSpec, QuotaSpec, RateLimitSpec
+
+# ISO 4217 is a list that changes; its form does not.
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_LARGEST_INTEGER: Final = 2_147_483_647
+_LARGEST_BIG_INTEGER: Final = 9_223_372_036_854_775_807
+_LONGEST_WINDOW_SECONDS: Final = 86_400
+_MOST_COMPONENTS: Final = 50
+
+
+def check_plan(spec: PlanSpec) -> FieldChecks:
+    """Return what is wrong with `spec` by itself; runs no query."""
+    checks = FieldChecks()
+    checks.slug(spec.slug, "slug")
+    checks.text(spec.name, "name", longest=64, required=True)
+    checks.text(spec.description, "description")
+    checks.number(spec.position, "position", least=0, most=32_767)
+    if not _CURRENCY.fullmatch(spec.currency):
+        checks.add(f"{spec.currency!r} is not a code of ISO 4217 such as EUR.", "currency")
+    if spec.timezone not in _timezones():
+        checks.add(f"{spec.timezone!r} is not a time zone such as Europe/Berlin.", "timezone")
+    if spec.rate_limit is not None:
+        _check_rate_limit(spec.rate_limit, checks)
+    if spec.quota is not None:
+        _check_quota(spec.quota, checks)
+    if len(spec.components) > _MOST_COMPONENTS:
+        checks.add(f"at most {_MOST_COMPONENTS} are possible.", "components")
+    for at, component in enumerate(spec.components):
+        for problem in check_component(component).problems:
+            checks.problems.append(problem.below("components", at))
+    return checks
+
+
+def is_free(spec: PlanSpec) -> bool:
+    """Whether no component of the plan can ever cost anything."""
+    return not any(
+        component.amount_minor
+        or (component.unit_price or Decimal(0)) != 0
+        or any(tier.unit_price != 0 for tier in component.tiers)
+        for component in spec.components
+    )
+
+
+def _check_rate_limit(limit: RateLimitSpec, checks: FieldChecks) -> None:
+    here = "rate_limit"
+    checks.number(limit.calls, here, "calls", least=1, most=_LARGEST_INTEGER)
+    checks.number(
+        limit.window_seconds, here, "window_seconds", least=1, most=_LONGEST_WINDOW_SECONDS
+    )
+    if limit.burst is not None:
+        checks.number(limit.burst, here, "burst", least=1, most=_LARGEST_INTEGER)
+
+
+def _check_quota(quota: QuotaSpec, checks: FieldChecks) -> None:
+    checks.number(quota.calls, "quota", "calls", least=1, most=_LARGEST_BIG_INTEGER)
+    checks.choice(quota.period, Plan.Period.values, "quota", "period")
+    checks.choice(quota.overage, Plan.Overage.values, "quota", "overage")
+
+
+@functools.cache
+def _timezones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())

@@ -1,0 +1,88 @@
+"""Products and plans as other packages see them."""
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from ams.catalog.models import API
+from ams.catalog.queries.api_data import api_data
+from ams.data import PlanData, PriceComponentData, ProductData
+from ams.errors import NotFound
+from ams.plans.checks.plan import is_free
+from ams.plans.models import Plan, Product
+from ams.plans.queries.spec_of import spec_of_plan
+
+
+def list_products(*, search: str = "") -> tuple[ProductData, ...]:
+    """Return the published products, by name; `search` looks into names, words and tags."""
+    products = _published()
+    for word in search.replace("\x00", "").split():
+        products = products.filter(
+            Q(name__icontains=word)
+            | Q(summary__icontains=word)
+            | Q(description__icontains=word)
+            | Q(apis__name__icontains=word)
+            | Q(apis__summary__icontains=word)
+            | Q(apis__tags__contains=[word.lower()])
+        )
+    return tuple(map(_product_data, products.distinct().order_by("name")))
+
+
+def get_product(*, slug: str) -> ProductData:
+    """Return a published product. Raises NotFound, also for one that is not published."""
+    product = _published().filter(slug=slug).first()
+    if product is None:
+        raise NotFound(f"There is no product {slug!r}.")
+    return _product_data(product)
+
+
+def plan_data(plan: Plan) -> PlanData:
+    """Return `plan`; wants the product selected and the components prefetched."""
+    spec = spec_of_plan(plan)
+    return PlanData(
+        id=plan.id,
+        slug=plan.slug,
+        name=plan.name,
+        description=plan.description,
+        product_slug=plan.product.slug,
+        product_name=plan.product.name,
+        requires_approval=plan.requires_approval,
+        currency=plan.currency,
+        rate_limit_calls=plan.rate_limit_calls,
+        rate_limit_window_seconds=plan.rate_limit_window_seconds,
+        rate_limit_burst=plan.rate_limit_burst,
+        quota_calls=plan.quota_calls,
+        quota_period=plan.quota_period,
+        quota_overage=plan.quota_overage,
+        components=tuple(
+            PriceComponentData(
+                kind=row.kind,
+                label=row.label,
+                amount_minor=row.amount_minor,
+                unit_price=row.unit_price,
+                included_calls=row.included_calls,
+                tiers=tuple((tier.up_to, tier.unit_price) for tier in row.tiers),
+            )
+            for row in spec.components
+        ),
+        is_free=is_free(spec),
+    )
+
+
+def _published() -> QuerySet[Product]:
+    apis = API.objects.filter(state=API.State.PUBLISHED).order_by("name")
+    plans = Plan.objects.filter(is_published=True).select_related("product")
+    return Product.objects.filter(is_published=True).prefetch_related(
+        Prefetch("apis", apis.prefetch_related("operations", "scopes")),
+        Prefetch("plans", plans.prefetch_related("components")),
+    )
+
+
+def _product_data(product: Product) -> ProductData:
+    return ProductData(
+        id=product.id,
+        slug=product.slug,
+        name=product.name,
+        summary=product.summary,
+        description=product.description,
+        apis=tuple(map(api_data, product.apis.all())),
+        plans=tuple(map(plan_data, product.plans.all())),
+    )

@@ -1,0 +1,244 @@
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection, transaction
+
+from ams.catalog.models import API, ConfigurationVersion, ResourceRegistration
+from ams.catalog.queries.spec_of import spec_of_api
+from ams.catalog.services.delete_api import delete_api
+from ams.catalog.services.delete_upstream import delete_upstream
+from ams.catalog.services.raise_configuration_version import raise_configuration_version
+from ams.catalog.services.retire_api import retire_api
+from ams.catalog.services.save_api import save_api
+from ams.catalog.services.save_upstream import save_upstream
+from ams.catalog.specs import OperationSpec, ScopeSpec
+from ams.errors import InUse, InvalidFields
+from tests.factories.catalog import api_spec, make_api, upstream_spec
+
+pytestmark = pytest.mark.django_db
+
+
+def version():
+    row = ConfigurationVersion.objects.filter(pk=1).first()
+    return row.version if row else 1
+
+
+def problems_of(call, **kwargs):
+    with pytest.raises(InvalidFields) as caught:
+        call(**kwargs)
+    return {problem.name: problem.message for problem in caught.value.problems}
+
+
+def test_saved_api_reads_back_as_it_was_written():
+    api = make_api(claims=("email",), tags=("shop",))
+
+    assert spec_of_api(api) == api_spec(claims=("email",), tags=("shop",))
+
+
+def test_empty_resource_becomes_the_public_address():
+    assert make_api().resource == f"{settings.GATEWAY_URL}/orders/v1"
+
+
+@pytest.mark.parametrize("change", [save_api, retire_api, delete_api, save_upstream])
+def test_each_change_raises_the_configuration_version(change):
+    api = make_api()
+    before = version()
+    arguments = {
+        save_api: {"spec": api_spec(name="New"), "api_id": api.pk},
+        save_upstream: {"spec": upstream_spec(), "upstream_id": api.upstream_id},
+    }
+
+    change(**arguments.get(change, {"api_id": api.pk}))
+
+    assert version() == before + 1
+
+
+def test_refused_change_leaves_the_version_alone():
+    before = version()
+
+    problems_of(save_upstream, spec=upstream_spec(url="ftp://x"))
+
+    assert version() == before
+
+
+def test_all_problems_are_named_at_once():
+    save_upstream(spec=upstream_spec())
+    spec = api_spec(
+        slug="Orders API",
+        base_path="orders/",
+        operations=(
+            OperationSpec(operation_id="a", method="FETCH", path="orders", scopes=("missing",)),
+            OperationSpec(operation_id="b", method="GET", path="/o/{id}"),
+            OperationSpec(operation_id="b", method="GET", path="/o/{other}"),
+        ),
+    )
+
+    problems = problems_of(save_api, spec=spec)
+
+    assert set(problems) == {
+        "slug",
+        "base_path",
+        "operations[0].method",
+        "operations[0].path",
+        "operations[0].scopes[0]",
+        "operations[2].operation_id",
+        "operations[2].path",
+    }
+    assert "operations[1].path" in problems["operations[2].path"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/a//b", "/a/../b", "/a/{x}.json", "/{rest*}/b", "/{a}/{a}", "/a%2Fb", "/a b", "/{}", "a"],
+)
+def test_path_template_that_cannot_be_routed_is_refused(path):
+    operations = (OperationSpec(operation_id="a", method="GET", path=path),)
+    save_upstream(spec=upstream_spec())
+
+    assert "operations[0].path" in problems_of(save_api, spec=api_spec(operations=operations))
+
+
+@pytest.mark.parametrize("path", ["/", "/a/", "/a/{x}/b", "/files/{rest*}", "/a.b/c:run"])
+def test_path_template_that_can_be_routed_is_kept(path):
+    operations = (OperationSpec(operation_id="a", method="*", path=path),)
+
+    assert make_api(operations=operations).operations.get().path == path
+
+
+@pytest.mark.parametrize(
+    "base_path",
+    ["/", "/a/", "/a//b", "/a/../b", "/-/x", "", "/a b", "/a%20b", "a", "/" + "x" * 128],
+)
+def test_base_path_of_another_shape_is_refused(base_path):
+    save_upstream(spec=upstream_spec())
+
+    assert "base_path" in problems_of(save_api, spec=api_spec(base_path=base_path))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ftp://host",
+        "http://",
+        "http://user:pw@host",
+        "http://host?x=1",
+        "http://host/#f",
+        "http://host:99999",
+        "http://host/a/../b",
+        "http://ho st",
+        "javascript:alert(1)",
+    ],
+)
+def test_upstream_url_that_cannot_be_forwarded_to_is_refused(url):
+    assert "url" in problems_of(save_upstream, spec=upstream_spec(url=url))
+
+
+def test_certificates_that_are_none_are_refused():
+    spec = upstream_spec(url="https://host", ca_pem="-----BEGIN CERTIFICATE-----\nAA\n")
+
+    assert "ca_pem" in problems_of(save_upstream, spec=spec)
+
+
+@pytest.mark.parametrize("name", ["connect_timeout_seconds", "idle_timeout_seconds"])
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_timeout_that_is_no_time_is_refused(name, seconds):
+    assert name in problems_of(save_upstream, spec=upstream_spec(**{name: seconds}))
+
+
+def test_two_apis_cannot_share_an_address():
+    make_api()
+
+    problems = problems_of(save_api, spec=api_spec(slug="other"))
+
+    assert set(problems) == {"base_path", "resource"}
+    assert "orders" in problems["base_path"]
+
+
+@pytest.mark.parametrize("path", ["/control", "/api", "/oauth/protected-resources", ""])
+def test_api_cannot_take_over_a_resource_of_the_platform(path):
+    save_upstream(spec=upstream_spec())
+
+    assert "resource" in problems_of(save_api, spec=api_spec(resource=settings.ISSUER + path))
+
+
+@pytest.mark.parametrize("name", ["openid", "offline_access", "with space", ""])
+def test_scope_that_is_not_the_apis_to_define_is_refused(name):
+    save_upstream(spec=upstream_spec())
+    spec = api_spec(scopes=(ScopeSpec(name=name),), operations=())
+
+    assert "scopes[0].name" in problems_of(save_api, spec=spec)
+
+
+def test_upstream_in_use_stays():
+    api = make_api()
+
+    with pytest.raises(InUse, match="orders"):
+        delete_upstream(upstream_id=api.upstream_id)
+
+
+def test_upstream_out_of_use_goes():
+    upstream = save_upstream(spec=upstream_spec())
+
+    delete_upstream(upstream_id=upstream.pk)
+
+    assert not API.objects.exists()
+
+
+def test_registration_holds_what_the_token_service_needs():
+    make_api(claims=("email",))
+
+    row = ResourceRegistration.objects.get()
+
+    assert row.document == {
+        "resource": f"{settings.GATEWAY_URL}/orders/v1",
+        "resource_name": "Orders",
+        "scopes": [{"name": "orders:read", "description": "Read orders"}],
+        "claims": ["email"],
+        "introspection_clients": ["tollgate-gateway"],
+    }
+
+
+@pytest.mark.parametrize("remove", [retire_api, delete_api])
+def test_api_out_of_service_is_withdrawn(remove):
+    api = make_api()
+
+    remove(api_id=api.pk)
+
+    assert ResourceRegistration.objects.get().document is None
+
+
+def test_moved_api_withdraws_its_former_resource():
+    api = make_api()
+
+    save_api(spec=api_spec(base_path="/orders/v2"), api_id=api.pk)
+
+    rows = {row.resource: row.document for row in ResourceRegistration.objects.all()}
+    assert rows[f"{settings.GATEWAY_URL}/orders/v1"] is None
+    assert rows[f"{settings.GATEWAY_URL}/orders/v2"]["resource_name"] == "Orders"
+
+
+def test_draft_is_no_resource():
+    make_api(state="draft")
+
+    assert not ResourceRegistration.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_listeners_hear_of_a_version_when_it_commits():
+    parameters = connection.get_connection_params()
+    names = ("host", "port", "dbname", "user", "password")
+    given = {name: parameters[name] for name in names if parameters.get(name)}
+    with psycopg.connect(**given, autocommit=True) as listener:
+        listener.execute("LISTEN tollgate_configuration")
+        with transaction.atomic():
+            new = raise_configuration_version()
+            assert not list(listener.notifies(timeout=0.2))
+        heard = list(listener.notifies(timeout=5, stop_after=1))
+    assert [note.payload for note in heard] == [str(new)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_version_is_not_raised_outside_a_transaction():
+    with pytest.raises(transaction.TransactionManagementError):
+        raise_configuration_version()
