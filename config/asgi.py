@@ -4,9 +4,56 @@ Long polls wait on the event loop, so that a waiting gateway never holds a reque
 """
 
 import os
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+_django: Any = get_asgi_application()  # before the imports below: they need the app registry
 
-application = get_asgi_application()
+from django.conf import settings  # noqa: E402
+
+from ams.http import snapshot_feed  # noqa: E402
+from config.notifications import CONFIGURATION, REVOCATION, Notifications  # noqa: E402
+from ims.endpoints import revocation_feed  # noqa: E402
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def build_application(
+    notifications: Notifications, long_polls: Mapping[str, Application], otherwise: Application
+) -> Application:
+    """Return the application that gives a long poll its own handler and the rest to `otherwise`."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(notifications, receive, send)
+        elif scope["type"] == "http":
+            await long_polls.get(scope["path"], otherwise)(scope, receive, send)
+
+    return application
+
+
+async def _live(notifications: Notifications, receive: Receive, send: Send) -> None:
+    while (await receive())["type"] != "lifespan.shutdown":
+        notifications.start()
+        await send({"type": "lifespan.startup.complete"})
+    await notifications.stop()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+_notifications = Notifications(settings.DATABASE_URL, (REVOCATION, CONFIGURATION))
+application = build_application(
+    _notifications,
+    {
+        "/oauth/revocations": revocation_feed.build_application(_notifications.signal(REVOCATION)),
+        "/control/v1/snapshot": snapshot_feed.build_application(
+            _notifications.signal(CONFIGURATION)
+        ),
+    },
+    _django,
+)

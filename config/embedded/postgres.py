@@ -74,6 +74,7 @@ def _make_socket_dir(home: Path, account: pwd.struct_passwd | None) -> Path:
     The folder's mode is the lock on the database: who may enter it may connect.
     """
     sockets = home / "run" / "postgres"
+    sockets.parent.mkdir(parents=True, exist_ok=True)
     if len(os.fsencode(sockets / _SOCKET_NAME)) > _SOCKET_PATH_LIMIT_BYTES:
         # A fresh name each time, so that nobody can prepare the folder before us.
         sockets = Path(tempfile.mkdtemp(prefix="tollgate-", dir="/tmp"))

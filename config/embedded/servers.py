@@ -1,28 +1,29 @@
 """The two embedded servers as a pair: for `serve`, and by themselves for tests."""
 
 import json
-import os
 import subprocess
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from config.embedded import postgres, valkey
 from config.embedded.postgres import ServerUnusable
+from config.private_files import write_private
 from config.processes import program
 from config.processes.program import Program
 
 _START_SECONDS: Final = 60
+_SERVERS: Final = {"DATABASE_URL": postgres.prepare, "REDIS_URL": valkey.prepare}
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The servers' programs, and the addresses they will have."""
+    """The servers' programs, and the addresses they will have by variable."""
 
     programs: tuple[Program, ...]
-    database_url: str
-    redis_url: str
+    environ: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,20 @@ class EmbeddedServers:
         program.stop(self.processes)
 
 
-def prepare(home: Path, *, durable: bool = True) -> Prepared:
-    """Return both programs with data under `home`, and note their addresses for other commands.
+def prepare(home: Path, *, without: Collection[str] = (), durable: bool = True) -> Prepared:
+    """Return the programs with data under `home`, and note their addresses for other commands.
 
-    The addresses are in `<home>/run/services.json` (0600: one of them holds a password).
+    `without` names the variables whose server is somebody else's. The addresses are in
+    `<home>/run/services.json` (0600: one of them holds a password).
     """
-    run = home / "run"
-    run.mkdir(parents=True, exist_ok=True)
-    database, database_url = postgres.prepare(home, durable=durable)
-    broker, redis_url = valkey.prepare(home, durable=durable)
-    _write_private(
-        run / "services.json",
-        json.dumps({"DATABASE_URL": database_url, "REDIS_URL": redis_url}),
-    )
-    return Prepared((database, broker), database_url, redis_url)
+    prepared = {
+        variable: prepare_one(home, durable=durable)
+        for variable, prepare_one in _SERVERS.items()
+        if variable not in without
+    }
+    environ = {variable: url for variable, (_, url) in prepared.items()}
+    write_private(home / "run" / "services.json", json.dumps(environ))
+    return Prepared(tuple(one for one, _ in prepared.values()), environ)
 
 
 def start(home: Path, *, durable: bool = True) -> EmbeddedServers:
@@ -64,11 +65,8 @@ def start(home: Path, *, durable: bool = True) -> EmbeddedServers:
                 program.stop(processes)
                 raise ServerUnusable(f"{part.name} did not start: read {home}/log/{part.name}.log.")
             time.sleep(0.02)
-    return EmbeddedServers(prepared.database_url, prepared.redis_url, processes)
-
-
-def _write_private(path: Path, content: str) -> None:
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(content)
+    return EmbeddedServers(
+        database_url=prepared.environ["DATABASE_URL"],
+        redis_url=prepared.environ["REDIS_URL"],
+        processes=processes,
+    )
