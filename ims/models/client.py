@@ -11,6 +11,9 @@ from ims.toolkit.application import ToolkitApplication
 class Client(ToolkitApplication):
     """A registered client. `metadata` keeps every RFC 7591 member that has no column."""
 
+    # What the installation's own parts use; nobody gets them without being named for them.
+    RESERVED_SCOPES: ClassVar = frozenset({"gateway", "manage", "resources:write"})
+
     objects: ClassVar[models.Manager["Client"]]
 
     class AuthMethod(models.TextChoices):
@@ -37,6 +40,10 @@ class Client(ToolkitApplication):
 
     class Meta:
         verbose_name = "client"
+
+    def may_ask_for(self, scope: str) -> bool:
+        """Whether `scope` is open to this client; says nothing of whether it exists."""
+        return scope in self.scopes if self.scopes else scope not in self.RESERVED_SCOPES
 
 
 class ClientSecret(models.Model):

@@ -1,0 +1,69 @@
+"""RFC 8259: the JSON object in a request's body, read strictly."""
+
+import json
+from typing import Any, Final
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest
+from django.http.request import UnreadablePostError
+
+from wire.oauth_errors import InvalidRequest
+
+LARGEST_BODY_BYTES: Final = 65_536
+
+
+def read_json_object(request: HttpRequest) -> dict[str, Any]:
+    """Return the object in the body of `request`.
+
+    Raises InvalidRequest for another media type, more than 64 KiB, malformed JSON, a member named
+    twice (readers differ on which one counts), NUL and unpaired surrogates (PostgreSQL has
+    neither).
+    """
+    if request.content_type != "application/json":
+        raise InvalidRequest("Send the body as application/json.")
+    document = _parse(_read_body(request))
+    if not isinstance(document, dict):
+        raise InvalidRequest("A JSON object is expected.")
+    return document
+
+
+def _read_body(request: HttpRequest) -> bytes:
+    try:
+        body = request.body
+    except RequestDataTooBig as error:
+        raise _too_large() from error
+    except UnreadablePostError as error:
+        raise InvalidRequest("The request body ended too early.") from error
+    if len(body) > LARGEST_BODY_BYTES:
+        raise _too_large()
+    return body
+
+
+def _parse(body: bytes) -> object:
+    try:
+        document: object = json.loads(
+            body.decode(), object_pairs_hook=_build_object, parse_constant=_refuse_constant
+        )
+        # Unpaired surrogates pass the parser and fail here.
+        text = json.dumps(document, ensure_ascii=False)
+        text.encode()
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest("The body is not well-formed JSON in UTF-8.") from error
+    if "\\u0000" in text:
+        raise InvalidRequest("NUL is not allowed.")
+    return document
+
+
+def _build_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise InvalidRequest("A member of the JSON object is named twice.")
+    return members
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _too_large() -> InvalidRequest:
+    return InvalidRequest(f"The body may have at most {LARGEST_BODY_BYTES} bytes.")

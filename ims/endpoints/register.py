@@ -1,0 +1,133 @@
+"""RFC 7591: dynamic client registration. RFC 7592: its management. And our secret rotation."""
+
+from collections.abc import Mapping
+from hmac import compare_digest
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from ims.checks.client_metadata import ClientMetadata, RegistrationLimits, parse_client_metadata
+from ims.endpoints.bearer_authentication import read_bearer
+from ims.endpoints.endpoint import oauth_endpoint
+from ims.endpoints.json_body import read_json_object
+from ims.models import Client
+from ims.queries.clients import (
+    describe_secret,
+    find_initial_access_token,
+    find_registered_client,
+    get_client_information,
+)
+from ims.services.delete_client import delete_client
+from ims.services.register_client import register_client
+from ims.services.rotate_client_secret import rotate_client_secret
+from ims.services.update_client import update_client
+from wire import bearer
+from wire.oauth_errors import InvalidClientMetadata, InvalidRequest, InvalidToken
+
+# RFC 7592 §2.2: the client MUST NOT include these in an update.
+_SERVERS_MEMBERS: Final = (
+    "client_id_issued_at",
+    "client_secret_expires_at",
+    "registration_access_token",
+    "registration_client_uri",
+)
+
+
+@oauth_endpoint("POST")
+def register(request: HttpRequest) -> HttpResponse:
+    """RFC 7591 §3.1: register a client with an initial access token; 201 with its credentials."""
+    token = read_bearer(request.headers.get("Authorization"))
+    permission = None
+    if bearer.is_well_formed(token, bearer.Prefix.INITIAL_ACCESS_TOKEN):
+        permission = find_initial_access_token(token=token)
+    if permission is None:
+        raise InvalidToken("The initial access token is unknown, expired or used up.")
+    limits = RegistrationLimits(
+        tuple(permission.allowed_grant_types), tuple(permission.allowed_scopes)
+    )
+    metadata = parse_client_metadata(read_json_object(request), limits=limits)
+    registered = register_client(metadata=metadata, initial_access_token=permission)
+    information = get_client_information(
+        client=registered.client,
+        client_secret=registered.client_secret,
+        registration_access_token=registered.registration_access_token,
+    )
+    return JsonResponse(information, status=201)
+
+
+@oauth_endpoint("GET", "PUT", "DELETE")
+def manage_registration(request: HttpRequest, client_id: str) -> HttpResponse:
+    """RFC 7592 §2: read, replace or delete a client's record with its registration access token."""
+    token, client = _authenticate(request, client_id)
+    if request.method == "DELETE":
+        delete_client(client=client)
+        return HttpResponse(status=204)
+    secret = None
+    if request.method == "PUT":
+        secret = update_client(client=client, metadata=_read_update(request, client))
+    information = get_client_information(
+        client=client, client_secret=secret, registration_access_token=token
+    )
+    return JsonResponse(information)
+
+
+@oauth_endpoint("POST")
+def rotate_secret(request: HttpRequest, client_id: str) -> HttpResponse:
+    """Answer a new secret and end the one before.
+
+    Our extension: RFC 7592 lets a server rotate on an update, but gives the client no way to ask.
+    """
+    _, client = _authenticate(request, client_id)
+    if client.client_type == Client.CLIENT_PUBLIC:
+        raise InvalidRequest("This client is public (token_endpoint_auth_method none): no secret.")
+    secret = rotate_client_secret(client=client)
+    return JsonResponse({"client_id": client.client_id, **describe_secret(secret)})
+
+
+def _authenticate(request: HttpRequest, client_id: str) -> tuple[str, Client]:
+    """Return the registration access token and its client.
+
+    Raises InvalidToken, in the same words for a client that never was (RFC 7592 §2.1: 401).
+    """
+    token = read_bearer(request.headers.get("Authorization"))
+    client = None
+    if bearer.is_well_formed(token, bearer.Prefix.REGISTRATION_ACCESS_TOKEN):
+        client = find_registered_client(client_id=client_id, token=token)
+    if client is None:
+        raise InvalidToken("The registration access token does not belong to a live client here.")
+    return token, client
+
+
+def _read_update(request: HttpRequest, client: Client) -> ClientMetadata:
+    document = read_json_object(request)
+    for member in _SERVERS_MEMBERS:
+        if member in document:
+            raise InvalidClientMetadata(f"{member}: leave it out; the server sets it.")
+    if document.get("client_id") != client.client_id:
+        raise InvalidClientMetadata("client_id: it must be this client's own.")
+    _check_secret(document, client)
+    return parse_client_metadata(document, limits=_get_limits(client))
+
+
+def _check_secret(document: Mapping[str, Any], client: Client) -> None:
+    """RFC 7592 §2.2: a secret, if sent, must be the present one; it cannot be chosen."""
+    secret = document.get("client_secret")
+    if secret is None:
+        return
+    sent = bearer.digest(secret) if isinstance(secret, str) else b""
+    digests = client.secrets.values_list("digest", flat=True)
+    if not any(compare_digest(bytes(digest), sent) for digest in digests):
+        raise InvalidClientMetadata("client_secret: it cannot be chosen; leave it out.")
+
+
+def _get_limits(client: Client) -> RegistrationLimits:
+    """Return what the client may become: what its initial access token allowed.
+
+    When that token is gone, or never was, the client keeps to what it has.
+    """
+    permission = client.registered_with
+    if permission is None:
+        return RegistrationLimits(tuple(client.grant_types), tuple(client.scopes))
+    return RegistrationLimits(
+        tuple(permission.allowed_grant_types), tuple(permission.allowed_scopes)
+    )

@@ -1,0 +1,53 @@
+"""The registry of protected resources: an API makes itself known (RFC 8707 §2)."""
+
+from django.db import transaction
+
+from ims.checks.resource_declaration import ResourceDeclaration
+from ims.models import Client, ProtectedResource, ResourceScope
+from wire.oauth_errors import InvalidRequest
+
+
+@transaction.atomic
+def register_protected_resource(
+    *, declaration: ResourceDeclaration, registered_by: str
+) -> ProtectedResource:
+    """Return the protected resource as declared; declaring it again changes nothing.
+
+    Tokens already issued follow at their next introspection. Raises InvalidRequest for an
+    introspection client that does not exist or cannot keep a secret.
+    """
+    clients = _get_clients(declaration.introspection_clients)
+    record, _ = ProtectedResource.objects.update_or_create(
+        resource=declaration.resource,
+        defaults={
+            "name": declaration.resource_name,
+            "claims": list(declaration.claims),
+            "registered_by": registered_by,
+        },
+    )
+    record.introspection_clients.set(clients)
+    record.scopes.exclude(name__in=declaration.scopes).delete()
+    ResourceScope.objects.bulk_create(
+        [
+            ResourceScope(protected_resource=record, name=name, description=description)
+            for name, description in declaration.scopes.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["protected_resource", "name"],
+        update_fields=["description"],
+    )
+    return record
+
+
+def _get_clients(client_ids: tuple[str, ...]) -> list[Client]:
+    clients = list(
+        Client.objects.filter(
+            client_id__in=client_ids, client_type=Client.CLIENT_CONFIDENTIAL, disabled_at=None
+        )
+    )
+    unknown = set(client_ids) - {client.client_id for client in clients}
+    if unknown:
+        raise InvalidRequest(
+            f"introspection_clients: no confidential client is named {', '.join(sorted(unknown))}."
+        )
+    return clients
