@@ -1,0 +1,164 @@
+"""The document that gateways enforce (`wire.gateway_snapshot`), read from the database at once.
+
+Many subscriptions are normal, so nothing here is read row by row: a fixed number of statements
+yields plain values, and subscriptions go from the cursor straight into JSON.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from ams.catalog.models import API, ConfigurationVersion, Operation, Upstream
+from ams.plans.models import Plan, Product
+from ams.subscriptions.models import Subscription
+from wire import gateway_snapshot as wire
+
+# Before the first change there is no row; the first change makes version 2.
+_FIRST_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSnapshot:
+    """A snapshot as JSON, with its version beside it."""
+
+    version: int
+    body: bytes
+
+
+def read_version() -> int:
+    """Return the present version of the configuration. Runs one query."""
+    found = ConfigurationVersion.objects.values_list("version", flat=True).first()
+    return _FIRST_VERSION if found is None else found
+
+
+def build_snapshot() -> EncodedSnapshot:
+    """Return everything a gateway enforces, all of it as it was at one version.
+
+    APIs that are published; plans that are offered or that an active subscription stands on;
+    subscriptions that are active. Runs 7 queries, whatever the size.
+    """
+    with _one_moment():
+        version = read_version()
+        snapshot = wire.GatewaySnapshot(
+            version=version,
+            apis=_read_apis(),
+            upstreams=_read_upstreams(),
+            plans=_read_plans(),
+        )
+        subscriptions = _read_subscriptions()
+    # asdict copies deeply, which 100,000 subscriptions would feel; they are plain already.
+    document = asdict(snapshot) | {"subscriptions": subscriptions}
+    return EncodedSnapshot(version, json.dumps(document, separators=(",", ":")).encode())
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """Let every read see one moment; within a caller's transaction its own isolation holds."""
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if is_outermost:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def _read_apis() -> tuple[wire.API, ...]:
+    operations = defaultdict[UUID, list[wire.Operation]](list)
+    published = Operation.objects.filter(api__state=API.State.PUBLISHED).order_by("path", "method")
+    for operation in published:
+        operations[operation.api_id].append(
+            wire.Operation(
+                id=operation.operation_id,
+                method=operation.method,
+                path=operation.path,
+                scopes=tuple(operation.scopes),
+            )
+        )
+    # An OpenAPI document may be megabytes, and no gateway reads it.
+    apis = API.objects.filter(state=API.State.PUBLISHED).defer("openapi", "description")
+    return tuple(
+        wire.API(
+            id=str(api.pk),
+            slug=api.slug,
+            name=api.name,
+            base_path=api.base_path,
+            resource=api.resource,
+            upstream_id=str(api.upstream_id),
+            operations=tuple(operations[api.pk]),
+            allow_encoded_slash=api.allow_encoded_slash,
+            max_body_bytes=api.max_body_bytes,
+        )
+        for api in apis.order_by("slug")
+    )
+
+
+def _read_upstreams() -> tuple[wire.Upstream, ...]:
+    in_use = API.objects.filter(upstream=OuterRef("pk"), state=API.State.PUBLISHED)
+    return tuple(
+        wire.Upstream(
+            id=str(upstream.pk),
+            url=upstream.url,
+            connect_timeout_seconds=upstream.connect_timeout_seconds,
+            first_byte_timeout_seconds=upstream.first_byte_timeout_seconds,
+            idle_timeout_seconds=upstream.idle_timeout_seconds,
+            ca_pem=upstream.ca_pem,
+        )
+        for upstream in Upstream.objects.filter(Exists(in_use)).order_by("slug")
+    )
+
+
+def _read_plans() -> tuple[wire.Plan, ...]:
+    api_ids = defaultdict[UUID, list[str]](list)
+    links = Product.apis.through.objects.filter(api__state=API.State.PUBLISHED)
+    for product_id, api_id in links.order_by("api_id").values_list("product_id", "api_id"):
+        api_ids[product_id].append(str(api_id))
+    # A plan that is offered no more still holds for those who have it.
+    in_use = Subscription.objects.filter(plan=OuterRef("pk"), status=Subscription.Status.ACTIVE)
+    plans = Plan.objects.filter(
+        Q(is_published=True, product__is_published=True) | Exists(in_use)
+    ).order_by("pk")
+    return tuple(
+        wire.Plan(
+            id=str(plan.pk),
+            name=plan.name,
+            api_ids=tuple(api_ids[plan.product_id]),
+            rate_limit=_rate_limit(plan),
+            quota=_quota(plan),
+        )
+        for plan in plans
+    )
+
+
+def _rate_limit(plan: Plan) -> wire.RateLimit | None:
+    if plan.rate_limit_calls is None:
+        return None
+    return wire.RateLimit(
+        limit=plan.rate_limit_calls,
+        window_seconds=plan.rate_limit_window_seconds,
+        burst=plan.rate_limit_burst or plan.rate_limit_calls,
+    )
+
+
+def _quota(plan: Plan) -> wire.Quota | None:
+    if plan.quota_calls is None:
+        return None
+    return wire.Quota(
+        limit=plan.quota_calls,
+        period=plan.quota_period,
+        timezone=plan.timezone,
+        overage=plan.quota_overage,
+    )
+
+
+def _read_subscriptions() -> list[dict[str, str]]:
+    rows = Subscription.objects.filter(status=Subscription.Status.ACTIVE).order_by("pk")
+    return [
+        {"id": str(subscription_id), "client_id": client_id, "plan_id": str(plan_id)}
+        for subscription_id, client_id, plan_id in rows.values_list("pk", "client_id", "plan_id")
+    ]

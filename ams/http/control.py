@@ -1,0 +1,92 @@
+"""`POST /control/v1/usage-batches`: gateways deliver their sealed usage batches here."""
+
+import functools
+import json
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from ams.errors import TokenServiceUnavailable
+from ams.http import control_access
+from ams.http.control_access import Answer
+from ams.metering.fold_queue import fold_queue
+from ams.metering.services.store_usage_batch import store_usage_batch
+from wire.oauth_errors import OAuthError
+from wire.problem import Problem
+from wire.usage_batch import MalformedBatch
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BODY_BYTES: Final = 1_048_576
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+class BatchTooLarge(Exception):
+    """The body is larger than LARGEST_BODY_BYTES."""
+
+
+def _answers_problems(view: View) -> View:
+    """Let `view` raise; each error becomes its problem document here."""
+
+    @functools.wraps(view)
+    def answering(request: HttpRequest) -> HttpResponse:
+        try:
+            return view(request)
+        except OAuthError as error:
+            return _respond(control_access.answer_refusal(error))
+        except MalformedBatch as error:
+            return _respond(control_access.answer_bad_parameter(str(error)))
+        except BatchTooLarge:
+            return _respond(_answer_too_large())
+        except TokenServiceUnavailable as error:
+            return _respond(control_access.answer_unavailable(error))
+        except (OperationalError, InterfaceError):
+            logger.exception("The usage batch cannot be stored.")
+            return _respond(control_access.answer_unavailable())
+
+    return answering
+
+
+# The caller is a gateway with a bearer token; no browser sends one by itself.
+@csrf_exempt
+@_answers_problems
+def accept_usage_batch(request: HttpRequest) -> HttpResponse:
+    """Answer 201 when the batch is stored, 200 when it was there already.
+
+    Whoever gets either may forget the batch: it is committed. Folding is asked for afterwards.
+    """
+    if request.method != "POST":
+        problem = Problem(405, "/problems/method-not-allowed", "Method not allowed", "Use POST.")
+        return _respond(control_access.answer_problem(problem, Allow="POST"))
+    authorization = request.headers.get("Authorization")
+    control_access.require_gateway([authorization] if authorization is not None else [])
+    is_new = store_usage_batch(document=_read_document(request))
+    if is_new:
+        transaction.on_commit(fold_queue.enqueue)
+    return HttpResponse(status=201 if is_new else 200)
+
+
+def _read_document(request: HttpRequest) -> object:
+    body = request.read(LARGEST_BODY_BYTES + 1)
+    if len(body) > LARGEST_BODY_BYTES:
+        raise BatchTooLarge
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedBatch(f"The body is not JSON: {error}") from error
+
+
+def _answer_too_large() -> Answer:
+    detail = f"A usage batch has at most {LARGEST_BODY_BYTES:,} bytes. Seal smaller ones."
+    return control_access.answer_problem(
+        Problem(413, "/problems/too-large", "Content too large", detail)
+    )
+
+
+def _respond(answer: Answer) -> HttpResponse:
+    return HttpResponse(answer.body, status=answer.status, headers=answer.headers)

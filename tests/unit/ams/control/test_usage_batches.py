@@ -1,0 +1,171 @@
+import json
+import logging
+from datetime import UTC, datetime
+from unittest import mock
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+
+from ams.http import control
+from ams.metering import fold_queue as fold_queue_module
+from ams.metering.fold_queue import FoldQueue, fold_queue
+from ams.metering.models import UsageBatchRecord
+from tests.factories.usage import make_batch, make_row
+
+pytestmark = pytest.mark.django_db
+
+AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+GATEWAY = "Bearer gateway-token"
+PATH = "/control/v1/usage-batches"
+
+
+@pytest.fixture
+def client(settings, token_service):
+    settings.ROOT_URLCONF = "ams.http.urls"
+    settings.MIDDLEWARE = ["django.middleware.csrf.CsrfViewMiddleware"]
+    return Client(enforce_csrf_checks=True)
+
+
+@pytest.fixture
+def post(client):
+    def send(body, *, token=GATEWAY, **headers):
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        if token is not None:
+            headers["Authorization"] = token
+        return client.post(PATH, body, content_type="application/json", headers=headers)
+
+    return send
+
+
+def _problem(answer):
+    assert answer["Content-Type"] == "application/problem+json"
+    return json.loads(answer.content)
+
+
+def test_a_new_batch_is_created_and_a_repeated_one_is_there_already(post):
+    document = make_batch(make_row(AT))
+
+    assert [post(document).status_code for _ in range(3)] == [201, 200, 200]
+    assert UsageBatchRecord.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "challenge"),
+    [
+        (None, 401, 'Bearer realm="control"'),
+        ("Basic Zm9vOmJhcg==", 401, 'Bearer realm="control"'),
+        ("Bearer", 400, 'Bearer realm="control", error="invalid_request"'),
+        ("Bearer two words", 400, 'Bearer realm="control", error="invalid_request"'),
+        ("Bearer gateway-token,Bearer x", 400, 'Bearer realm="control", error="invalid_request"'),
+        ("Bearer unknown", 401, 'Bearer realm="control", error="invalid_token"'),
+        (
+            "Bearer manager-token",
+            403,
+            'Bearer realm="control", error="insufficient_scope", scope="gateway"',
+        ),
+    ],
+)
+def test_only_a_gateway_may_deliver(post, token, status, challenge):
+    answer = post(make_batch(make_row(AT)), token=token)
+
+    assert (answer.status_code, answer["WWW-Authenticate"]) == (status, challenge)
+    assert _problem(answer)["status"] == status
+    assert not UsageBatchRecord.objects.exists()
+
+
+def test_the_scheme_is_read_in_any_case(post):
+    assert post(make_batch(), token="bearer gateway-token").status_code == 201
+
+
+def test_the_token_is_checked_for_the_control_api(post, token_service):
+    post(make_batch())
+
+    assert token_service.questions == [("gateway-token", "https://id.example/control")]
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"{", "JSON"),
+        (b"\xff", "JSON"),
+        (b"[" * 100_000, "JSON"),
+        ([], "object"),
+        ({"id": "x", "node": "n", "rows": []}, "UUID"),
+        (make_batch(make_row(AT, calls=-1)), "rows[0].calls"),
+        (make_batch(make_row(AT), make_row(AT, calls=2.5)), "rows[1].calls"),
+        (make_batch(make_row(AT, operation_id="a\0")), "rows[0].operation_id"),
+    ],
+)
+def test_a_malformed_batch_is_refused_with_the_member_that_is_wrong(post, body, named):
+    answer = post(body)
+
+    assert answer.status_code == 400
+    assert named in _problem(answer)["detail"]
+    assert not UsageBatchRecord.objects.exists()
+
+
+def test_a_body_of_more_than_one_mebibyte_is_too_large(post):
+    document = json.dumps(make_batch()).encode()
+    fitting = document + b" " * (control.LARGEST_BODY_BYTES - len(document))
+
+    assert post(fitting).status_code == 201
+    answer = post(fitting + b" ")
+    assert answer.status_code == 413
+    assert "1,048,576" in _problem(answer)["detail"]
+
+
+def test_other_methods_are_told_which_one_is_right(client):
+    answer = client.get(PATH)
+
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+
+
+def test_nobody_gets_in_while_tokens_cannot_be_checked(post, token_service):
+    token_service.is_down = True
+
+    answer = post(make_batch(make_row(AT)))
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert not UsageBatchRecord.objects.exists()
+
+
+def test_a_database_that_is_away_is_worth_another_try(post):
+    def fail(execute, sql, params, many, context):
+        raise OperationalError("The server went away.")
+
+    with connection.execute_wrapper(fail):
+        answer = post(make_batch(make_row(AT)))
+
+    assert answer.status_code == 503
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stored_batch_asks_for_a_fold_and_a_repeated_one_does_not(post, monkeypatch):
+    sent = []
+    monkeypatch.setattr(fold_queue, "enqueue", lambda: sent.append(1))
+    document = make_batch(make_row(AT))
+
+    post(document)
+    post(document)
+
+    assert sent == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_down_does_not_refuse_the_batch(post, monkeypatch, caplog):
+    queue = FoldQueue()
+    monkeypatch.setattr(control, "fold_queue", queue)
+    task = mock.Mock()
+    task.apply_async.side_effect = ConnectionRefusedError("refused")
+    monkeypatch.setattr(fold_queue_module, "fold_usage", task)
+
+    with caplog.at_level(logging.WARNING):
+        statuses = [post(make_batch(make_row(AT))).status_code for _ in range(3)]
+
+    assert statuses == [201, 201, 201]
+    assert UsageBatchRecord.objects.count() == 3
+    # One failure is enough to leave the broker alone for a while.
+    assert (queue.failures, task.apply_async.call_count) == (1, 1)
+    assert "broker" in caplog.text
