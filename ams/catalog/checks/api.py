@@ -20,7 +20,7 @@ _OPERATION_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _CLAIM: Final = re.compile(r"[a-z][a-z0-9_]*")
 # Scopes of OpenID Connect mean the same everywhere; an API cannot give them another meaning.
-_RESERVED_SCOPES: Final = frozenset(
+RESERVED_SCOPES: Final = frozenset(
     {"openid", "profile", "email", "address", "phone", "offline_access"}
 )
 # RFC 9068 §2.2: these are the token service's to say.
@@ -108,7 +108,7 @@ def _check_scopes(spec: APISpec, checks: FieldChecks) -> None:
         checks.text(scope.description, "scopes", at, "description", longest=256)
         if scope.name and not _SCOPE.fullmatch(scope.name):
             checks.add(f'{scope.name!r} must have no space, " or \\ in it.', "scopes", at, "name")
-        elif scope.name in _RESERVED_SCOPES:
+        elif scope.name in RESERVED_SCOPES:
             checks.add(f"{scope.name!r} belongs to OpenID Connect.", "scopes", at, "name")
     names = ((scope.name, ("scopes", at, "name")) for at, scope in enumerate(spec.scopes))
     checks.unique(names, "scope")

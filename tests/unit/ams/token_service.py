@@ -79,7 +79,7 @@ def serve_token_service():
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _handle
+        do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - http.server's names
 
         def log_message(self, *args):
             pass

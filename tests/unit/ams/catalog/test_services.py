@@ -107,7 +107,7 @@ def test_path_template_that_can_be_routed_is_kept(path):
 
 @pytest.mark.parametrize(
     "base_path",
-    ["/", "/a/", "/a//b", "/a/../b", "/-/x", "", "/a b", "/a%20b", "a", "/" + "x" * 128],
+    ["/", "/a/", "/a//b", "/a/../b", "/-/x", "", "/a b", "/a%20b", "a", f"/{'x' * 128}"],
 )
 def test_base_path_of_another_shape_is_refused(base_path):
     save_upstream(spec=upstream_spec())
