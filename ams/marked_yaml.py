@@ -68,7 +68,7 @@ def parse_marked(
         is_json = _read_json(text, document)
         if is_json:
             return document
-    with _yaml_errors(source):
+    with _yaml_errors(source, text):
         _check_depth(text, source)
         node = yaml.compose(text, Loader=_LOADER)
     _Reader(document, substitute).read_root(node)
@@ -87,18 +87,19 @@ def _read_json(text: str, document: MarkedDocument) -> bool:
 
 
 class _yaml_errors:  # noqa: N801 - used as a function
-    def __init__(self, source: str) -> None:
-        self.source = source
+    def __init__(self, source: str, text: str) -> None:
+        self.source, self.text = source, text
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, yaml.MarkedYAMLError):
-            raise InvalidDocument(
-                f"{error.problem or error.context or 'malformed'}.",
-                where=_place(self.source, error.problem_mark or error.context_mark),
-            ) from error
+            mark = error.problem_mark or error.context_mark
+            reason = f"{error.problem or error.context or 'malformed'}."
+            if mark and self.text[mark.index : mark.index + 1] == "\t":
+                reason = "a tab stands here; YAML is indented with spaces."
+            raise InvalidDocument(reason, where=_place(self.source, mark)) from error
         if isinstance(error, yaml.YAMLError):
             raise InvalidDocument(f"not readable: {error}", where=self.source) from error
 
@@ -165,6 +166,11 @@ class _Reader:
 
     def refuse(self, node: Any, message: str) -> InvalidDocument:
         return InvalidDocument(message, where=_place(self.document.source, node.start_mark))
+
+
+def is_text_when_plain(text: str) -> bool:
+    """Whether `text` written without quotes is read as text again."""
+    return isinstance(_plain(text), str)
 
 
 def _plain(text: str) -> object:
