@@ -1,0 +1,103 @@
+"""A plan in plain words: what it costs, how fast, how much, and who has to say yes."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from ams.data import PlanData, PriceComponentData
+from portal.money import format_minor, format_unit_price
+
+_WINDOWS: Final = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWords:
+    """`headline` and `unit` are the big price; `lines` is the whole truth below it."""
+
+    headline: str
+    unit: str
+    lines: tuple[str, ...]
+    rate_limit: str
+    quota: str
+    approval: str
+
+
+def describe_plan(plan: PlanData) -> PlanWords:
+    headline, unit = _headline(plan)
+    return PlanWords(
+        headline=headline,
+        unit=unit,
+        lines=tuple(
+            line for component in plan.components for line in _describe(component, plan.currency)
+        ),
+        rate_limit=_rate_limit(plan),
+        quota=_quota(plan),
+        approval="Approved by the API team first" if plan.requires_approval else "Starts at once",
+    )
+
+
+def _headline(plan: PlanData) -> tuple[str, str]:
+    if plan.is_free:
+        return "Free", "no card, no invoice to pay"
+    fees = [c.amount_minor for c in plan.components if c.kind == "flat_fee" and c.amount_minor]
+    if fees:
+        has_usage = any(component.kind != "flat_fee" for component in plan.components)
+        unit = "per month, plus usage" if has_usage else "per month"
+        return format_minor(sum(fees), plan.currency), unit
+    prices = [price for component in plan.components for price in _unit_prices(component)]
+    if prices:
+        prefix = "from " if len(set(prices)) > 1 else ""
+        return f"{prefix}{format_unit_price(min(prices), plan.currency)}", "per call"
+    return "Free", ""
+
+
+def _unit_prices(component: PriceComponentData) -> list[Decimal]:
+    if component.kind == "per_call" and component.unit_price is not None:
+        return [component.unit_price]
+    return [price for _, price in component.tiers]
+
+
+def _describe(component: PriceComponentData, currency: str) -> list[str]:
+    if component.kind == "flat_fee":
+        if not component.amount_minor:
+            return []
+        return [f"{component.label}: {format_minor(component.amount_minor, currency)} per month"]
+    if component.kind == "per_call" and component.unit_price is not None:
+        price = f"{format_unit_price(component.unit_price, currency)} per call"
+        if component.included_calls:
+            return [f"First {component.included_calls:,} calls included", f"Then {price}"]
+        return [price]
+    return _describe_tiers(component, currency)
+
+
+def _describe_tiers(component: PriceComponentData, currency: str) -> list[str]:
+    """Graduated tiers: each price holds for the calls inside its tier only."""
+    lines, reached = [], 0
+    if component.included_calls:
+        lines.append(f"First {component.included_calls:,} calls included")
+    for up_to, price in component.tiers:
+        words = "included" if price == 0 else f"{format_unit_price(price, currency)} each"
+        if up_to is None:
+            lines.append(f"Above {reached:,} calls: {words}" if reached else f"Every call: {words}")
+        else:
+            lines.append(f"Calls {reached + 1:,} to {up_to:,}: {words}")
+            reached = up_to
+    return lines
+
+
+def _rate_limit(plan: PlanData) -> str:
+    if plan.rate_limit_calls is None:
+        return "No rate limit"
+    seconds = plan.rate_limit_window_seconds
+    window = _WINDOWS.get(seconds, f"{seconds:,} seconds")
+    text = f"{plan.rate_limit_calls:,} calls per {window}"
+    if plan.rate_limit_burst:
+        text += f", bursts of {plan.rate_limit_burst:,}"
+    return text
+
+
+def _quota(plan: PlanData) -> str:
+    if plan.quota_calls is None:
+        return "No quota"
+    overage = "then billed per call" if plan.quota_overage == "bill" else "then calls stop"
+    return f"{plan.quota_calls:,} calls per {plan.quota_period}, {overage}"
