@@ -41,10 +41,6 @@ class Client(ToolkitApplication):
     class Meta:
         verbose_name = "client"
 
-    def may_ask_for(self, scope: str) -> bool:
-        """Whether `scope` is open to this client; says nothing of whether it exists."""
-        return scope in self.scopes if self.scopes else scope not in self.RESERVED_SCOPES
-
 
 class ClientSecret(models.Model):
     """One of a client's secrets, as a SHA-256 digest: 256 random bits need no password hash."""

@@ -86,6 +86,7 @@ _COLUMNS: Final = (
 )
 # The nested join keeps a token only with a standing client, grant and user; the outer join keeps
 # the caller when no token is left, so that a dead token never looks like a failed authentication.
+# json, not jsonb: Django keeps the driver from parsing the latter.
 _STATEMENT: Final = """
 SELECT caller.token_endpoint_auth_method, token.id, owner.client_id, token.scopes,
        token.issued_at, token.expires_at, visible.resources,
@@ -108,7 +109,7 @@ SELECT caller.token_endpoint_auth_method, token.id, owner.client_id, token.scope
        AND owner.disabled_at IS NULL AND allowed.revoked_at IS NULL
        AND (token.user_id IS NULL OR person.is_active)
   LEFT JOIN LATERAL (
-       SELECT jsonb_agg(jsonb_build_object(
+       SELECT json_agg(json_build_object(
                   'resource', registered.resource,
                   'claims', registered.claims,
                   'scopes', ARRAY(SELECT scope.name FROM ims_resourcescope AS scope
