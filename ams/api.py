@@ -3,8 +3,12 @@
 import uuid
 from datetime import datetime
 
+from ams.billing.queries.estimate_period import estimate_period
+from ams.billing.queries.get_invoice import get_invoice
+from ams.billing.queries.list_invoices import list_invoices
 from ams.catalog.queries.api_data import get_api
 from ams.data import SubscriberRef, SubscriptionData
+from ams.metering.queries.get_usage import get_usage
 from ams.plans.queries.product_data import get_product, list_products
 from ams.subscriptions.queries.subscription_data import (
     get_subscription,
@@ -18,9 +22,13 @@ from ams.subscriptions.services.cancel_client_subscriptions import cancel_client
 __all__ = [
     "cancel_client_subscriptions",
     "cancel_subscription",
+    "estimate_period",
     "get_api",
+    "get_invoice",
     "get_product",
     "get_subscription",
+    "get_usage",
+    "list_invoices",
     "list_products",
     "list_subscriptions",
     "subscribe_to_plan",

@@ -44,7 +44,7 @@ def _answers_problems(view: View) -> View:
         except BatchTooLarge:
             return _respond(_answer_too_large())
         except TokenServiceUnavailable as error:
-            return _respond(control_access.answer_unavailable(error))
+            return _respond(control_access.answer_unchecked(error))
         except (OperationalError, InterfaceError):
             logger.exception("The usage batch cannot be stored.")
             return _respond(control_access.answer_unavailable())
@@ -61,8 +61,7 @@ def accept_usage_batch(request: HttpRequest) -> HttpResponse:
     Whoever gets either may forget the batch: it is committed. Folding is asked for afterwards.
     """
     if request.method != "POST":
-        problem = Problem(405, "/problems/method-not-allowed", "Method not allowed", "Use POST.")
-        return _respond(control_access.answer_problem(problem, Allow="POST"))
+        return _respond(control_access.answer_wrong_method("POST"))
     authorization = request.headers.get("Authorization")
     control_access.require_gateway([authorization] if authorization is not None else [])
     is_new = store_usage_batch(document=_read_document(request))
@@ -84,7 +83,7 @@ def _read_document(request: HttpRequest) -> object:
 def _answer_too_large() -> Answer:
     detail = f"A usage batch has at most {LARGEST_BODY_BYTES:,} bytes. Seal smaller ones."
     return control_access.answer_problem(
-        Problem(413, "/problems/too-large", "Content too large", detail)
+        Problem(413, "/problems/content-too-large", "The request body is too large", detail)
     )
 
 

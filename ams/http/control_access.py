@@ -13,11 +13,20 @@ from wire.oauth_errors import InsufficientScope, InvalidRequest, InvalidToken, O
 from wire.problem import MEDIA_TYPE, Problem
 
 SCOPE: Final = "gateway"
-_RETRY_AFTER_SECONDS: Final = 2
+_RETRY_AFTER_SECONDS: Final = "2"
 
 
 class MissingToken(InvalidToken):
     """RFC 6750 §3.1: a request without credentials gets a challenge without an error code."""
+
+
+# The types are those of the gateway's own refusals: one documentation explains both.
+_WORDS: Final[dict[type[OAuthError], tuple[str, str]]] = {
+    MissingToken: ("/problems/credentials-missing", "An access token is needed"),
+    InvalidToken: ("/problems/invalid-token", "The access token is not valid"),
+    InsufficientScope: ("/problems/insufficient-scope", "The token lacks a scope"),
+    OAuthError: ("/problems/invalid-token-request", "The token is sent wrongly"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +79,8 @@ def answer_problem(problem: Problem, **headers: str) -> Answer:
 
 def answer_refusal(error: OAuthError) -> Answer:
     """Return the problem document of a refusal, with the challenge that RFC 6750 §3 asks for."""
-    problem = Problem(
-        status=error.status,
-        type=f"/problems/{error.code.replace('_', '-')}",
-        title=error.code.replace("_", " ").capitalize(),
-        detail=error.description,
-    )
+    type_, title = next(words for kind, words in _WORDS.items() if isinstance(error, kind))
+    problem = Problem(error.status, type_, title, error.description)
     return answer_problem(problem, WWW_Authenticate=_challenge(error))
 
 
@@ -88,20 +93,27 @@ def _challenge(error: OAuthError) -> str:
     return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in members.items())
 
 
-def answer_unavailable(error: TokenServiceUnavailable | None = None) -> Answer:
-    """Return 503: something that the control API stands on does not answer; try again soon."""
-    what = "What checks the access token" if error else "The database"
+def answer_unchecked(error: TokenServiceUnavailable) -> Answer:
+    """Return 503: nobody gets in while tokens cannot be checked."""
     problem = Problem(
-        status=503,
-        type="/problems/unavailable",
-        title="Unavailable",
-        detail=f"{what} does not answer. Try again.",
+        503, "/problems/authority-unavailable", "Tokens cannot be checked now", str(error)
     )
-    return answer_problem(problem, Retry_After=str(_RETRY_AFTER_SECONDS))
+    return answer_problem(problem, Retry_After=_RETRY_AFTER_SECONDS)
+
+
+def answer_unavailable() -> Answer:
+    """Return 503: the database does not answer."""
+    detail = "The database does not answer. Try again."
+    problem = Problem(503, "/problems/unavailable", "The control API cannot work now", detail)
+    return answer_problem(problem, Retry_After=_RETRY_AFTER_SECONDS)
+
+
+def answer_wrong_method(allowed: str) -> Answer:
+    """Return 405, naming the one method that is right."""
+    problem = Problem(405, "/problems/method-not-allowed", "The method is not allowed here")
+    return answer_problem(problem, Allow=allowed)
 
 
 def answer_bad_parameter(detail: str) -> Answer:
     """Return 400; `detail` names the member and the mend."""
-    return answer_problem(
-        Problem(status=400, type="/problems/bad-request", title="Bad request", detail=detail)
-    )
+    return answer_problem(Problem(400, "/problems/bad-request", "The request is malformed", detail))

@@ -21,7 +21,6 @@ from ams.http.build_snapshot import EncodedSnapshot, build_snapshot, read_versio
 from ams.http.control_access import Answer
 from wire.change_signal import ChangeSignal
 from wire.oauth_errors import OAuthError
-from wire.problem import Problem
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -95,8 +94,7 @@ async def _answer(
 ) -> Answer:
     """Return the answer to the request. Raises ClientDisconnected."""
     if scope["method"] != "GET":
-        problem = Problem(405, "/problems/method-not-allowed", "Method not allowed", "Use GET.")
-        return control_access.answer_problem(problem, Allow="GET")
+        return control_access.answer_wrong_method("GET")
     try:
         await _in_thread(control_access.require_gateway, _authorization(scope))
         after, wait_seconds = _read_parameters(scope["query_string"])
@@ -106,7 +104,7 @@ async def _answer(
     except BadParameter as error:
         return control_access.answer_bad_parameter(str(error))
     except TokenServiceUnavailable as error:
-        return control_access.answer_unavailable(error)
+        return control_access.answer_unchecked(error)
     except (DatabaseError, InterfaceError):
         logger.exception("The snapshot cannot be read.")
         return control_access.answer_unavailable()

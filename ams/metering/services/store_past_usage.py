@@ -47,21 +47,19 @@ def store_past_usage(
 ) -> int:
     """Store a batch for each day of the month; how many are new. The same call stores nothing.
 
-    The pattern (weekdays, hours, a few errors) depends on the arguments only. Hours that are
-    not over yet are left out. The caller folds (`fold_usage_batches`) and closes the period.
+    The pattern (weekdays, hours, a few errors) depends on the arguments only. Days that are not
+    over (UTC) are left out, so that a later call can add them. The caller folds
+    (`fold_usage_batches`) and closes the period.
     """
     source = _Source(subscription_id, client_id, plan_id, api_id, tuple(operations))
     next_month = (month_start.replace(day=28) + timedelta(days=4)).replace(day=1)
-    days = (next_month - month_start).days
+    today = timezone.now().astimezone(UTC).date()
+    days = max(0, (min(next_month, today) - month_start).days)
     batches = (
         _build_day(source, month_start + timedelta(days=offset), calls_per_day, seed)
         for offset in range(days)
     )
-    return sum(
-        store_usage_batch(document=batch.as_document(), is_import=True)
-        for batch in batches
-        if batch.rows
-    )
+    return sum(store_usage_batch(document=batch.as_document(), is_import=True) for batch in batches)
 
 
 def _build_day(source: _Source, day: date, calls_per_day: int, seed: int) -> UsageBatch:
@@ -71,12 +69,10 @@ def _build_day(source: _Source, day: date, calls_per_day: int, seed: int) -> Usa
     load = calls_per_day * (1 + chance.uniform(-_DAILY_VARIATION, _DAILY_VARIATION))
     if day.weekday() >= 5:
         load *= _WEEKEND_SHARE
-    now = timezone.now()
     rows: list[UsageRow] = []
     for hour, weight in enumerate(_HOURS):
         hour_at = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
-        if hour_at + timedelta(hours=1) <= now:
-            rows += _build_hour(source, hour_at, round(load * weight / sum(_HOURS)), chance)
+        rows += _build_hour(source, hour_at, round(load * weight / sum(_HOURS)), chance)
     return UsageBatch(_batch_id(day, key), _NODE, tuple(rows))
 
 

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from django.db.models import Sum
@@ -61,5 +61,9 @@ def test_another_seed_is_another_pattern():
     assert [record.document["rows"] for record in UsageBatchRecord.objects.all()] != first * 2
 
 
-def test_hours_that_are_not_over_are_left_out():
+def test_only_days_that_are_over_are_stored():
+    today = datetime.now(UTC).date()
+    month_start = today.replace(day=1)
+
+    assert _store(month_start=month_start) == (today - month_start).days
     assert _store(month_start=date(2199, 1, 1)) == 0
