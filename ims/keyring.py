@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.encoding import force_bytes
 
 from ims import conf
 from ims.errors import NoSigningKey, UndecryptableKey
@@ -82,7 +83,7 @@ def decrypt(encrypted: bytes, *, kid: str) -> ec.EllipticCurvePrivateKey:
     raise UndecryptableKey(kid)
 
 
-def _wrapping_key(secret: str) -> bytes:
+def _wrapping_key(secret: str | bytes) -> bytes:
     """Return 32 bytes derived from a SECRET_KEY for this one purpose (RFC 5869)."""
     kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=_PURPOSE)
-    return kdf.derive(secret.encode())
+    return kdf.derive(force_bytes(secret))

@@ -1,5 +1,44 @@
-"""The token service's addresses; every endpoint module is headed by its RFC section."""
+"""The token service's addresses; every endpoint module is headed by its RFC section.
 
-from django.urls import URLPattern
+The revocation feed, `/oauth/revocations`, is an ASGI application of its own beside these.
+"""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import URLPattern, path
+
+from ims.endpoints import (
+    authorize,
+    discovery,
+    introspect,
+    jwks,
+    logout,
+    protected_resources,
+    register,
+    revoke,
+    token,
+    userinfo,
+)
+from ims.views import consent
+
+urlpatterns: list[URLPattern] = [
+    path(".well-known/openid-configuration", discovery.discovery, name="openid-configuration"),
+    path(".well-known/oauth-authorization-server", discovery.discovery, name="oauth-metadata"),
+    path("oauth/authorize", authorize.authorize, name="oauth-authorize"),
+    path("oauth/consent/<str:request_id>", consent.consent, name="oauth-consent"),
+    path("oauth/token", token.token, name="oauth-token"),
+    path("oauth/introspect", introspect.introspect, name="oauth-introspect"),
+    path("oauth/revoke", revoke.revoke, name="oauth-revoke"),
+    path("oauth/userinfo", userinfo.userinfo, name="oauth-userinfo"),
+    path("oauth/jwks", jwks.jwks, name="oauth-jwks"),
+    path("oauth/logout", logout.logout, name="oauth-logout"),
+    path("oauth/logout/confirm", logout.confirm_logout, name="oauth-logout-confirm"),
+    path("oauth/register", register.register, name="oauth-register"),
+    path("oauth/register/<path:client_id>/secret", register.rotate_secret, name="oauth-secret"),
+    path(
+        "oauth/register/<path:client_id>", register.manage_registration, name="oauth-registration"
+    ),
+    path(
+        "oauth/protected-resources",
+        protected_resources.protected_resources,
+        name="oauth-protected-resources",
+    ),
+]

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ims import conf
@@ -20,9 +20,14 @@ def find_active_signing_key() -> SigningKey | None:
 
 def list_published_signing_keys() -> list[SigningKey]:
     """Return the keys of the JWKS document: ahead of their use, and past it while JWTs live."""
+    return list(_published().order_by("activates_at", "kid"))
+
+
+def find_published_key(kid: str) -> SigningKey | None:
+    """Return the published key that `kid` names, or None."""
+    return _published().filter(kid=kid).first()
+
+
+def _published() -> QuerySet[SigningKey]:
     horizon = timezone.now() - timedelta(seconds=conf.RETIRED_KEY_PUBLISHED_SECONDS)
-    return list(
-        SigningKey.objects.filter(Q(retired_at=None) | Q(retired_at__gt=horizon)).order_by(
-            "activates_at", "kid"
-        )
-    )
+    return SigningKey.objects.filter(Q(retired_at=None) | Q(retired_at__gt=horizon))

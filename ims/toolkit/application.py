@@ -2,14 +2,19 @@
 
 from oauth2_provider.models import AbstractApplication
 
+from ims import redirect_uris
+
 
 class ToolkitApplication(AbstractApplication):
-    """Redirect URI and post-logout URI matching, client type, name and owner come from DOT.
+    """Client type, name and the columns of the URIs come from DOT.
 
     Its secret column goes: secrets are rows of their own, as digests. Its single grant type
-    goes: a client has a list.
+    goes: a client has a list. Its owner goes: who registered what is the portal's knowledge. Its
+    matching of redirect URIs goes: it compares parsed parts, and
+    the parser drops tabs and folds case, so that URIs pass which nobody registered.
     """
 
+    user = None
     client_secret = None
     hash_client_secret = None
     algorithm = None
@@ -17,3 +22,11 @@ class ToolkitApplication(AbstractApplication):
 
     class Meta:
         abstract = True
+
+    def redirect_uri_allowed(self, uri: str) -> bool:
+        """Whether `uri` is a registered redirect URI (RFC 9700 §4.1.3)."""
+        return redirect_uris.is_registered(uri, self.redirect_uris.split())
+
+    def post_logout_redirect_uri_allowed(self, uri: str) -> bool:
+        """Whether `uri` is registered for the return after logout (RP-Initiated Logout 1.0 §3)."""
+        return redirect_uris.is_registered(uri, self.post_logout_redirect_uris.split())

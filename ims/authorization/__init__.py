@@ -1,0 +1,1 @@
+"""An authorization request on its way from the client's link to the client's redirect URI."""

@@ -1,0 +1,68 @@
+"""The authorization endpoint's rules in order (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.2)."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ims.authorization.request import AuthorizationRequest
+from ims.checks import (
+    challenge_is_s256,
+    client_is_known,
+    client_may_use_codes,
+    max_age_is_a_number,
+    no_request_object,
+    nonce_fits,
+    parameters_appear_once,
+    prompt_is_coherent,
+    redirect_uri_is_registered,
+    response_mode_is_query,
+    response_type_is_code,
+    scopes_meet_resources,
+)
+from ims.errors import AuthorizationRefused
+from wire.oauth_errors import OAuthError
+
+Check = Callable[[AuthorizationRequest], None]
+
+# Until these have passed nobody knows where an answer may go: they raise UnsafeRedirect, which
+# becomes a page.
+BEFORE_REDIRECT: Final[tuple[Check, ...]] = (
+    client_is_known.check,
+    redirect_uri_is_registered.check,
+)
+# From here on a refusal travels to the client's redirect URI. Pushed and signed requests
+# (RFC 9126, RFC 9101) will enter at `no_request_object`, DPoP (RFC 9449 §10) after the challenge.
+AFTER_REDIRECT: Final[tuple[Check, ...]] = (
+    parameters_appear_once.check,
+    no_request_object.check,
+    response_type_is_code.check,
+    response_mode_is_query.check,
+    client_may_use_codes.check,
+    challenge_is_s256.check,
+    nonce_fits.check,
+    prompt_is_coherent.check,
+    max_age_is_a_number.check,
+    scopes_meet_resources.check,
+)
+
+
+def check_authorization_request(
+    parameters: Mapping[str, tuple[str, ...]],
+) -> AuthorizationRequest:
+    """Return the request that `parameters` make; runs two statements.
+
+    Raises UnsafeRedirect (show a page) or AuthorizationRefused (redirect).
+    """
+    request = AuthorizationRequest(parameters)
+    for check in BEFORE_REDIRECT:
+        check(request)
+    try:
+        for check in AFTER_REDIRECT:
+            check(request)
+    except OAuthError as error:
+        raise refuse(request, error) from error
+    return request
+
+
+def refuse(request: AuthorizationRequest, error: OAuthError) -> AuthorizationRefused:
+    """Return the refusal that takes `error` to the redirect URI of a checked request."""
+    return AuthorizationRefused(error, redirect_uri=request.redirect_uri, state=request.state)

@@ -1,0 +1,78 @@
+"""RFC 6749 §3.1, OpenID Connect Core §3.1.2: the authorization endpoint."""
+
+import time
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
+
+from ims.authorization import pending
+from ims.authorization.authentication import Authentication, find_authentication
+from ims.authorization.interaction import Interaction, find_interaction
+from ims.authorization.pending import PendingRequest
+from ims.authorization.request import AuthorizationRequest, read_parameters
+from ims.checks import table
+from ims.endpoints.browser_endpoint import answer_client, browser_endpoint
+from ims.services.issue_authorization_code import issue_authorization_code
+from wire.oauth_errors import OAuthError
+
+
+@csrf_exempt
+@browser_endpoint("GET", "POST")
+def authorize(request: HttpRequest) -> HttpResponse:
+    """Answer the client at its redirect URI, or take the person to the page that is due first.
+
+    OpenID Connect Core §3.1.2.1: POST is served like GET. A form of another site comes without our
+    session cookie (SameSite=Lax), so it is sent round once more as a GET, which has it. That is
+    also why no CSRF token is asked for: a POST does nothing else.
+    """
+    if request.method == "POST":
+        query = request.POST.urlencode()
+        return HttpResponseRedirect(f"{reverse('oauth-authorize')}?{query}", status=303)
+    asked = PendingRequest(parameters=read_parameters(request.GET), asked_at=time.time())
+    checked = table.check_authorization_request(asked.parameters)
+    authentication = find_authentication(request)
+    interaction = find_due_interaction(checked, authentication, asked_at=asked.asked_at)
+    if interaction is None and authentication is not None:
+        return answer_with_code(request, checked, authentication)
+    identifier = pending.remember(request.session, asked)
+    return go_to_page(interaction, identifier)
+
+
+def find_due_interaction(
+    checked: AuthorizationRequest, authentication: Authentication | None, *, asked_at: float
+) -> Interaction | None:
+    """Return the page that is due. Raises AuthorizationRefused where `prompt=none` forbids it."""
+    try:
+        return find_interaction(checked, authentication=authentication, asked_at=asked_at)
+    except OAuthError as error:
+        raise table.refuse(checked, error) from error
+
+
+def go_to_page(interaction: Interaction | None, identifier: str) -> HttpResponse:
+    """Return the redirect to login, re-authentication or consent; each comes back by itself."""
+    consent_page = reverse("oauth-consent", args=[identifier])
+    if interaction is Interaction.LOGIN:
+        return redirect_to_login(consent_page, settings.LOGIN_URL)
+    if interaction is Interaction.REAUTHENTICATION:
+        return redirect_to_login(consent_page, "account_reauthenticate")
+    return HttpResponseRedirect(consent_page)
+
+
+def answer_with_code(
+    request: HttpRequest,
+    checked: AuthorizationRequest,
+    authentication: Authentication,
+    *,
+    ends_forms: bool = False,
+) -> HttpResponse:
+    """Return the redirect of RFC 6749 §4.1.2 with a new code."""
+    code = issue_authorization_code(request=checked, authentication=authentication)
+    return answer_client(
+        request,
+        redirect_uri=checked.redirect_uri,
+        parameters={"code": code, "state": checked.state},
+        ends_forms=ends_forms,
+    )

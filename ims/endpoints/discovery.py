@@ -1,0 +1,90 @@
+"""RFC 8414 §3, OpenID Connect Discovery 1.0 §4: what this token service is and where."""
+
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+
+from ims import conf
+from ims.authorization.authentication import ACR_ONE_FACTOR, ACR_TWO_FACTORS
+from ims.checks import prompt_is_coherent
+from ims.endpoints.endpoint import oauth_endpoint
+from ims.endpoints.token import GRANT_TYPES
+from ims.models import Client
+from ims.queries.published_scopes import list_published_scopes
+
+_CLAIMS: Final = (
+    "sub",
+    "iss",
+    "aud",
+    "azp",
+    "exp",
+    "iat",
+    "auth_time",
+    "nonce",
+    "acr",
+    "amr",
+    "at_hash",
+    "name",
+    "given_name",
+    "family_name",
+    "preferred_username",
+    "email",
+    "email_verified",
+)
+
+
+@oauth_endpoint("GET", "HEAD")
+def discovery(request: HttpRequest) -> HttpResponse:
+    """Answer with one document for both well-known addresses."""
+    del request
+    return JsonResponse(
+        _list_endpoints() | _list_capabilities(),
+        headers={
+            "Cache-Control": f"public, max-age={conf.DISCOVERY_MAX_AGE_SECONDS}",
+            "Access-Control-Allow-Origin": "*",
+        },
+    )
+
+
+def _list_endpoints() -> dict[str, object]:
+    names = {
+        "authorization_endpoint": "oauth-authorize",
+        "token_endpoint": "oauth-token",
+        "introspection_endpoint": "oauth-introspect",
+        "revocation_endpoint": "oauth-revoke",
+        "registration_endpoint": "oauth-register",
+        "userinfo_endpoint": "oauth-userinfo",
+        "end_session_endpoint": "oauth-logout",
+        "jwks_uri": "oauth-jwks",
+    }
+    addresses = {member: f"{conf.issuer()}{reverse(name)}" for member, name in names.items()}
+    return {"issuer": conf.issuer(), **addresses}
+
+
+def _list_capabilities() -> dict[str, object]:
+    with_secret = [
+        method.value for method in Client.AuthMethod if method is not Client.AuthMethod.NONE
+    ]
+    # Agents that read "none" here register as public clients; without it they give up.
+    any_method = [method.value for method in Client.AuthMethod]
+    return {
+        "scopes_supported": [*conf.OPENID_SCOPES, *list_published_scopes()],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": list(GRANT_TYPES),
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": any_method,
+        "introspection_endpoint_auth_methods_supported": with_secret,
+        "revocation_endpoint_auth_methods_supported": any_method,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [conf.SIGNING_ALGORITHM],
+        "claim_types_supported": ["normal"],
+        "claims_supported": list(_CLAIMS),
+        "acr_values_supported": [ACR_ONE_FACTOR, ACR_TWO_FACTORS],
+        "prompt_values_supported": list(prompt_is_coherent.SUPPORTED),
+        "authorization_response_iss_parameter_supported": True,
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }

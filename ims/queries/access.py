@@ -1,0 +1,110 @@
+"""RFC 6749 §3.3, RFC 8707 §2: which scopes at which protected resources a client may ask for."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ims import conf
+from ims.models import Client, ResourceScope
+from wire.oauth_errors import InvalidScope, InvalidTarget
+
+_SCOPE_TOKEN: Final = re.compile(r"[!#-\[\]-~]{1,128}")  # RFC 6749 §3.3
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Scopes, the resources that offer them, and the registry's words for the scopes."""
+
+    scopes: tuple[str, ...]
+    resources: tuple[str, ...]
+    descriptions: Mapping[str, str]
+
+
+def resolve_access(
+    *, client: Client, scopes: Sequence[str], resources: Sequence[str], for_person: bool
+) -> Access:
+    """Return what a request for `scopes` at `resources` comes to; runs one statement.
+
+    Without scopes: those the client is registered for. Without resources: every one that offers
+    one of the scopes. Raises InvalidScope and InvalidTarget, which name the offender.
+    """
+    names = tuple(dict.fromkeys(scopes or client.scopes))
+    if not names:
+        raise InvalidScope("scope: name at least one scope.")
+    _check_allowed(client, names, for_person=for_person)
+    offers = _list_offers(client, names)
+    _refuse(names, {offer.name for offer in offers}, "is not offered to this client")
+    if resources:
+        _check_resources(resources, {_resource_of(offer) for offer in offers})
+        offers = [offer for offer in offers if _resource_of(offer) in resources]
+        met = {offer.name for offer in offers}
+        if scopes:
+            _refuse(names, met, "belongs to none of the resources asked for")
+        names = tuple(name for name in names if name in met or name in conf.OPENID_SCOPES)
+    return Access(
+        scopes=names,
+        resources=tuple(sorted({_resource_of(offer) for offer in offers})),
+        descriptions={offer.name: offer.description for offer in offers if offer.description},
+    )
+
+
+def narrow_scopes(*, scopes: Iterable[str], resources: Sequence[str]) -> tuple[str, ...]:
+    """Return those of `scopes` that one of `resources` offers, and the token service's own.
+
+    RFC 8707 §2.2: a token for fewer resources carries no scope of the others. Runs one statement.
+    """
+    offered = set(
+        ResourceScope.objects.filter(protected_resource__resource__in=resources).values_list(
+            "name", flat=True
+        )
+    )
+    return tuple(name for name in scopes if name in offered or name in conf.OPENID_SCOPES)
+
+
+def _check_allowed(client: Client, names: Sequence[str], *, for_person: bool) -> None:
+    for name in names:
+        if not _SCOPE_TOKEN.fullmatch(name):
+            raise InvalidScope("scope: expected scope names separated by single spaces.")
+        if name in conf.OPENID_SCOPES and not for_person:
+            raise InvalidScope(f"scope: {name} needs a person; client_credentials has none.")
+        if client.scopes and name not in client.scopes:
+            raise InvalidScope(f"scope: {name} is not among the scopes this client registered.")
+
+
+def _list_offers(client: Client, names: Sequence[str]) -> list[ResourceScope]:
+    """Return the registry's rows for `names`.
+
+    The platform's own interfaces are open only to clients that are registered for the scope by
+    name: an empty list of scopes never reaches them.
+    """
+    api_names = [name for name in names if name not in conf.OPENID_SCOPES]
+    if not api_names:
+        return []
+    rows = ResourceScope.objects.filter(name__in=api_names).select_related("protected_resource")
+    return [row for row in rows if row.name in client.scopes or not _is_reserved(row)]
+
+
+def _is_reserved(offer: ResourceScope) -> bool:
+    """Whether the scope, or the resource under the issuer that offers it, is the platform's own."""
+    own = f"{conf.issuer()}/"
+    return offer.name in Client.RESERVED_SCOPES or _resource_of(offer).startswith(own)
+
+
+def _check_resources(resources: Sequence[str], known: set[str]) -> None:
+    for resource in resources:
+        if resource not in known:
+            raise InvalidTarget(
+                "resource: one of the resources is not registered here, or offers none of the "
+                "scopes asked for."
+            )
+
+
+def _refuse(names: Sequence[str], known: set[str], reason: str) -> None:
+    for name in names:
+        if name not in known and name not in conf.OPENID_SCOPES:
+            raise InvalidScope(f"scope: {name} {reason}.")
+
+
+def _resource_of(offer: ResourceScope) -> str:
+    return offer.protected_resource.resource

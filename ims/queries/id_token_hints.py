@@ -1,0 +1,40 @@
+"""RP-Initiated Logout 1.0 §2: the ID token that a client shows to say whom it means."""
+
+from dataclasses import dataclass
+
+import jwt
+
+from ims import conf
+from ims.queries.signing_keys import find_published_key
+
+
+@dataclass(frozen=True, slots=True)
+class IDTokenHint:
+    """Whom the token was about, and for which client it was made."""
+
+    subject: str
+    client_id: str
+
+
+def find_hint(id_token: str) -> IDTokenHint | None:
+    """Return what `id_token` says if we signed it, or None; runs a statement.
+
+    It may have expired (§2: "the OP SHOULD accept ID Tokens when the RP identified by the ID
+    Token's aud claim and/or sid claim has a current session"). An access token JWT is no ID token:
+    its header has another `typ`.
+    """
+    try:
+        header = jwt.get_unverified_header(id_token)
+        key = find_published_key(str(header.get("kid", "")))
+        if key is None or header.get("typ") != "JWT":
+            return None
+        claims = jwt.decode(
+            id_token,
+            jwt.PyJWK(key.public_jwk),
+            algorithms=[conf.SIGNING_ALGORITHM],
+            issuer=conf.issuer(),
+            options={"verify_exp": False, "verify_aud": False, "require": ["sub", "aud", "iss"]},
+        )
+    except jwt.InvalidTokenError:
+        return None
+    return IDTokenHint(subject=str(claims["sub"]), client_id=str(claims["aud"]))

@@ -1,0 +1,18 @@
+"""The token service's periodic work; tasks only call services."""
+
+import logging
+
+from celery import shared_task
+
+from ims.services.delete_expired_credentials import delete_expired_credentials
+from ims.services.delete_expired_revocations import delete_expired_revocations
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def purge_expired() -> None:
+    """Remove codes, tokens, grants and revocation events that are dead by their age."""
+    deleted = delete_expired_credentials()
+    delete_expired_revocations()
+    logger.info("Expired rows deleted: %s", deleted)

@@ -1,0 +1,98 @@
+"""The consent page, which is also where a request goes on after its person signed in."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from ims.authorization import pending
+from ims.authorization.authentication import Authentication, find_authentication
+from ims.authorization.interaction import Interaction
+from ims.authorization.pending import PendingRequest
+from ims.authorization.request import AuthorizationRequest
+from ims.checks import table
+from ims.endpoints.authorize import answer_with_code, find_due_interaction, go_to_page
+from ims.endpoints.browser_endpoint import allow_form_to_reach, browser_endpoint
+from ims.redirect_uris import as_csp_source
+from ims.services.record_consent import record_consent
+from wire.oauth_errors import AccessDenied, UnsafeRedirect
+
+# The token service's own scopes in plain words; those of APIs come from the registry.
+SCOPE_WORDS: Final = {
+    "openid": "Know that it is you, by an identifier of this service",
+    "profile": "See your name and username",
+    "email": "See your e-mail address",
+    "offline_access": "Keep this access while you are away, until you withdraw it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A resumed request, checked anew: the client or its scopes may have changed meanwhile."""
+
+    asked: PendingRequest
+    checked: AuthorizationRequest
+    authentication: Authentication | None
+    interaction: Interaction | None
+
+
+@browser_endpoint("GET", "POST", ends_forms=True)
+def consent(request: HttpRequest, request_id: str) -> HttpResponse:
+    """Show the page, take its answer, or pass on to what is due instead."""
+    stage = _resume(request, request_id)
+    authentication = stage.authentication
+    if authentication is None or stage.interaction not in {None, Interaction.CONSENT}:
+        return go_to_page(stage.interaction, request_id)
+    if request.method == "POST":
+        _take_decision(request, request_id, stage.checked, authentication)
+    elif stage.interaction is Interaction.CONSENT:
+        return _show_page(request, request_id, stage.checked)
+    pending.forget(request.session, request_id)
+    return answer_with_code(request, stage.checked, authentication, ends_forms=True)
+
+
+def _resume(request: HttpRequest, request_id: str) -> _Stage:
+    asked = pending.find(request.session, request_id)
+    if asked is None:
+        raise UnsafeRedirect(
+            "This request has ended or was started in another browser. Go back to the application "
+            "and start again."
+        )
+    checked = table.check_authorization_request(asked.parameters)
+    authentication = find_authentication(request)
+    interaction = find_due_interaction(checked, authentication, asked_at=asked.asked_at)
+    return _Stage(asked, checked, authentication, interaction)
+
+
+def _take_decision(
+    request: HttpRequest,
+    request_id: str,
+    checked: AuthorizationRequest,
+    authentication: Authentication,
+) -> None:
+    """Record what was allowed. Raises AuthorizationRefused unless the answer is `allow`."""
+    if request.POST.get("decision") != "allow":
+        pending.forget(request.session, request_id)
+        raise table.refuse(checked, AccessDenied("The person did not allow the access."))
+    record_consent(
+        user=authentication.user,
+        client=checked.client,
+        scopes=checked.scopes,
+        resources=checked.resources,
+    )
+
+
+def _show_page(
+    request: HttpRequest, request_id: str, checked: AuthorizationRequest
+) -> HttpResponse:
+    words = SCOPE_WORDS | dict(checked.scope_descriptions)
+    page = {
+        "request_id": request_id,
+        "client_name": checked.client.name or checked.client.client_id,
+        "destination": as_csp_source(checked.redirect_uri),
+        "permissions": [{"name": name, "words": words.get(name, name)} for name in checked.scopes],
+        "resources": checked.resources,
+    }
+    response = render(request, "ims/consent.html", page)
+    return allow_form_to_reach(response, checked.redirect_uri)
