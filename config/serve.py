@@ -112,6 +112,8 @@ def _start(installation: Installation, supervisor: Supervisor, steps: Steps) -> 
     _start_servers(installation, supervisor, steps)
     with steps.step("making the gateway's certificate"):
         local_ca.ensure_gateway_certificate(installation.home / "tls")
+    # Read by demo/tollgate.yaml.
+    os.environ.setdefault("TOLLGATE_DEMO_URL", f"http://127.0.0.1:{installation.demo_port}")
     database_url = os.environ["DATABASE_URL"]
     is_current = stamp.is_current(installation, database_url)
     if is_current:
@@ -156,6 +158,8 @@ def _run_command(interruption: Interruption, *arguments: str) -> None:
     process = subprocess.Popen(  # noqa: S603 - our arguments
         (sys.executable, "manage.py", *arguments),
         cwd=env.BASE_DIR,
+        # Nothing else runs yet, and what it could not reach is tried again later.
+        env={**os.environ, "TOLLGATE_LOG_LEVEL": os.environ.get("TOLLGATE_LOG_LEVEL", "ERROR")},
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=privileges.prepare_child(signal.SIGTERM),  # noqa: PLW1509 - no threads here

