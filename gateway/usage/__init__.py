@@ -1,0 +1,1 @@
+"""Usage counters on their way from a call to the control API."""

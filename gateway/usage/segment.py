@@ -1,0 +1,203 @@
+"""One journal file: a header, then one row per key and minute, counted in place.
+
+The writer stores native 8-byte words into shared memory, so what it stored before a `kill -9` is in
+the file. A row becomes valid with its first word, which is written last; rows are laid one after
+the other, so an unfinished one can only be the last. A living writer holds a lock on its file.
+"""
+
+import contextlib
+import fcntl
+import mmap
+import os
+import struct
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Self
+
+from gateway.usage.meter_key import MeterKey, decode_key
+from wire.usage_batch import UsageBatch, UsageRow
+from wire.uuid7 import uuid7
+
+SUFFIX: Final = ".usage"
+UNFINISHED_SUFFIX: Final = ".new"
+SEGMENT_BYTES: Final = 256 * 1024
+
+_HEADER: Final = struct.Struct("=8sQ16sH")  # magic, version, batch id, length of the node
+_HEADER_BYTES: Final = 512
+_MAGIC: Final = b"TGUSAGE\n"
+_VERSION: Final = 1
+_MAX_NODE_BYTES: Final = _HEADER_BYTES - _HEADER.size
+# Words of a row: state, words in the row, minute, status, calls, request and response bytes,
+# latency; then the key.
+_ROW_WORDS: Final = 8
+_VALID: Final = 1
+CALLS: Final = 4
+
+
+class CorruptSegment(Exception):
+    """The file is not a segment, or not one of this version."""
+
+
+class Segment:
+    """A segment that is being written, in a locked file or (without one) in plain memory."""
+
+    def __init__(self, buffer: mmap.mmap | bytearray, path: Path | None, descriptor: int) -> None:
+        self.path = path
+        self.batch_id = uuid.UUID(bytes=_HEADER.unpack_from(buffer)[2])
+        self._buffer = buffer
+        self._descriptor = descriptor
+        self.words = memoryview(buffer).cast("Q")
+        self._next = _HEADER_BYTES // 8
+
+    @classmethod
+    def create(cls, directory: Path, node: str) -> Self:
+        """Return an empty segment in a new file whose blocks are reserved. Raises OSError."""
+        header = _make_header(node)
+        batch_id = uuid.UUID(bytes=_HEADER.unpack_from(header)[2])
+        path = directory / f"{batch_id}{SUFFIX}"
+        unfinished = path.with_suffix(UNFINISHED_SUFFIX)
+        descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Written out, because a store into a hole of a full disk kills the process (SIGBUS).
+            _write_all(descriptor, header.ljust(SEGMENT_BYTES, b"\0"))
+            buffer = mmap.mmap(descriptor, SEGMENT_BYTES)
+            # The name of a segment appears only once its lock is held and its header is there.
+            unfinished.rename(path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise
+        return cls(buffer, path, descriptor)
+
+    @classmethod
+    def create_in_memory(cls, node: str) -> Self:
+        """Return an empty segment that dies with the process."""
+        return cls(bytearray(_make_header(node).ljust(SEGMENT_BYTES, b"\0")), None, -1)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no row was opened."""
+        return self._next == _HEADER_BYTES // 8
+
+    def open_row(self, key: MeterKey, status: int, minute: int) -> int | None:
+        """Return the index of the first word of a new row, all zero; None when it does not fit."""
+        encoded = key.encoded
+        size = _ROW_WORDS + (len(encoded) + 7) // 8
+        at = self._next
+        words = self.words
+        if at + size > len(words):
+            return None
+        start = (at + _ROW_WORDS) * 8
+        self._buffer[start : start + len(encoded)] = encoded
+        words[at + 1] = size
+        words[at + 2] = minute
+        words[at + 3] = status
+        self._next = at + size
+        words[at] = _VALID
+        return at
+
+    def read(self) -> UsageBatch:
+        """Return what was counted so far. Raises CorruptSegment."""
+        return read_batch(bytes(self._buffer))
+
+    def close(self) -> None:
+        """Stop writing; whoever takes the lock of the file may ship it now."""
+        if isinstance(self._buffer, mmap.mmap):
+            self.words.release()
+            self._buffer.close()
+            os.close(self._descriptor)
+
+
+def read_batch(data: bytes) -> UsageBatch:
+    """Return the batch in the bytes of a segment; the same bytes give the same batch.
+
+    Raises CorruptSegment.
+    """
+    batch_id, node = _read_header(data)
+    sums: dict[tuple[bytes, int, int], list[int]] = {}
+    for key, minute, status, counts in _rows(data):
+        row = sums.setdefault((key, minute, status), [0, 0, 0, 0])
+        row[:] = map(int.__add__, row, counts)
+    try:
+        rows = tuple(_row(*identity, counts) for identity, counts in sums.items() if counts[0])
+    except ValueError as error:
+        raise CorruptSegment(f"A row has an unreadable key: {error}") from error
+    return UsageBatch(batch_id, node, rows)
+
+
+def _make_header(node: str) -> bytes:
+    name = node.encode()
+    if len(name) > _MAX_NODE_BYTES:
+        raise ValueError(f"node: at most {_MAX_NODE_BYTES} bytes, not {len(name)}.")
+    return _HEADER.pack(_MAGIC, _VERSION, uuid7().bytes, len(name)) + name
+
+
+def _read_header(data: bytes) -> tuple[uuid.UUID, str]:
+    if len(data) < _HEADER_BYTES or len(data) % 8:
+        raise CorruptSegment(f"The file has {len(data)} bytes.")
+    magic, version, batch_id, length = _HEADER.unpack_from(data)
+    if magic != _MAGIC or version != _VERSION or length > _MAX_NODE_BYTES:
+        raise CorruptSegment("The file has no header of this version.")
+    node = data[_HEADER.size : _HEADER.size + length].decode(errors="replace")
+    return uuid.UUID(bytes=batch_id), node
+
+
+def _rows(data: bytes) -> Iterator[tuple[bytes, int, int, list[int]]]:
+    """Yield (encoded key, minute, status, counts) of each valid row, in order."""
+    words = memoryview(data).cast("Q")
+    at = _HEADER_BYTES // 8
+    while at + _ROW_WORDS <= len(words) and words[at] == _VALID:
+        size, minute, status, *counts = words[at + 1 : at + _ROW_WORDS]
+        if size <= _ROW_WORDS or at + size > len(words):
+            raise CorruptSegment(f"The row at word {at} has an impossible size.")
+        key = data[(at + _ROW_WORDS) * 8 : (at + size) * 8]
+        yield key, minute, status, counts
+        at += size
+
+
+def _row(key: bytes, minute: int, status: int, counts: list[int]) -> UsageRow:
+    subscription_id, client_id, plan_id, api_id, operation_id = decode_key(key)
+    calls, request_bytes, response_bytes, latency_ms = counts
+    return UsageRow(
+        minute=minute,
+        client_id=client_id,
+        subscription_id=subscription_id,
+        plan_id=plan_id,
+        api_id=api_id,
+        operation_id=operation_id,
+        status=status,
+        calls=calls,
+        request_bytes=request_bytes,
+        response_bytes=response_bytes,
+        latency_ms=latency_ms,
+    )
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+@contextlib.contextmanager
+def claim(path: Path) -> Iterator[int | None]:
+    """Give the descriptor of a segment nobody else writes or ships now; None when someone does.
+
+    A file that was shipped and deleted between its listing and now is None too.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield descriptor if os.fstat(descriptor).st_nlink else None
+    finally:
+        os.close(descriptor)
