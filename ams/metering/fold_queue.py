@@ -1,45 +1,58 @@
-"""Asks the workers to fold what has just been stored."""
+"""Asks the workers to fold what has just been stored, so that usage is seen at once."""
 
 import logging
 import threading
-import time
+from collections.abc import Callable
 from typing import Final
-
-from kombu.exceptions import OperationalError
 
 from ams.metering.tasks import fold_usage
 
 logger = logging.getLogger(__name__)
 
-# After a failure the broker is left alone, so that no request waits for it again and again.
 _PAUSE_SECONDS: Final = 5.0
+_EXPIRES_SECONDS: Final = 60
+
+
+def _send_task() -> None:
+    fold_usage.apply_async(retry=False, expires=_EXPIRES_SECONDS)
 
 
 class FoldQueue:
-    """Enqueues the fold; a broker that is down is logged and counted, never raised.
+    """Sends the task from a thread of its own: a broker that hangs never holds up a gateway.
 
-    The batch is stored by then, and beat folds it later.
+    One message serves everything that was stored until it is sent. A broker that fails is logged
+    and counted (`failures`), never raised: the batch is stored, and beat folds it later.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, send: Callable[[], object] = _send_task, *, pause_seconds: float = _PAUSE_SECONDS
+    ) -> None:
         self.failures = 0
-        self._paused_until = 0.0
+        self._send = send
+        self._pause_seconds = pause_seconds
+        self._wanted = threading.Event()
+        self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def enqueue(self) -> None:
-        """Send the task once; a message that no worker takes within a minute expires."""
-        if time.monotonic() < self._paused_until:
-            return
-        try:
-            fold_usage.apply_async(retry=False, expires=60)
-        except (OperationalError, OSError) as error:
-            self._note_failure(error)
-
-    def _note_failure(self, error: Exception) -> None:
+        """Have the task sent soon. Returns at once."""
+        self._wanted.set()
         with self._lock:
-            self.failures += 1
-            self._paused_until = time.monotonic() + _PAUSE_SECONDS
-        logger.warning("Usage is stored but not yet folded: the broker fails (%s).", error)
+            # Started late, because a server forks its workers after it has loaded the code.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="fold-queue", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        pause = threading.Event()  # never set: a sleep
+        while self._wanted.wait():
+            self._wanted.clear()
+            try:
+                self._send()
+            except Exception as error:  # noqa: BLE001 - the thread must outlive every broker
+                self.failures += 1
+                logger.warning("Usage waits for beat to be folded: the broker fails (%s).", error)
+                pause.wait(self._pause_seconds)
 
 
 fold_queue = FoldQueue()
