@@ -162,10 +162,10 @@ class Supervisor:
         return self.home / "log" / f"{name}.log"
 
     def _record(self) -> None:
-        rows = [
-            [child.process.pid, _created(child.process.pid), int(child.program.stop_signal)]
-            for child in self._children.values()
-        ]
+        rows = {
+            name: [child.process.pid, _created(child.process.pid), int(child.program.stop_signal)]
+            for name, child in self._children.items()
+        }
         path = self.home / "run" / "processes.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(rows))
@@ -180,7 +180,7 @@ def stop_leftovers(home: Path) -> None:
     path = home / "run" / "processes.json"
     if not path.exists():
         return
-    for pid, created, number in json.loads(path.read_text()):
+    for pid, created, number in json.loads(path.read_text()).values():
         if created == 0 or _created(pid) != created:
             continue
         left = psutil.Process(pid)
