@@ -1,0 +1,159 @@
+"""What an installation may change, read from the environment once per process."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+CLIENT_ID: Final = "tollgate-gateway"
+_CODE_DIR: Final = Path(__file__).resolve().parent.parent
+
+
+class BadConfiguration(Exception):
+    """The gateway cannot start; the message is one sentence that names the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of one gateway node."""
+
+    home: Path
+    issuer: str
+    control_url: str
+    issuer_ca_pem: str
+    client_id: str
+    client_secret: str
+    redis_url: str
+    bind: str
+    port: int
+    admin_port: int
+    workers: int
+    certificate: Path | None  # None: plain HTTP
+    key: Path | None
+    hosts: frozenset[str]  # lower case, without port
+    node: str
+    takes_any_token: bool  # else prefix and checksum of ours are required
+    access_log: str  # a path, "-" for standard output, "" for none
+    max_cached_tokens: int
+    max_cached_bytes: int
+
+    @property
+    def directory(self) -> Path:
+        """Where the gateway keeps its own files."""
+        return self.home / "gateway"
+
+    @property
+    def run_directory(self) -> Path:
+        """Where the counters of the running workers are."""
+        return self.home / "run" / "gateway"
+
+
+def load() -> Config:
+    """Return the settings of this process. Raises BadConfiguration."""
+    home = Path(_text("TOLLGATE_HOME", str(_CODE_DIR / "var"))).resolve()
+    port = _integer("TOLLGATE_GATEWAY_PORT", 8443)
+    issuer = _text("TOLLGATE_ISSUER", f"http://localhost:{_text('TOLLGATE_WEB_PORT', '8000')}")
+    certificate, key = _certificate(home)
+    format_of_tokens = _text("TOLLGATE_GATEWAY_TOKEN_FORMAT", "tollgate")
+    if format_of_tokens not in {"tollgate", "any"}:
+        raise BadConfiguration("TOLLGATE_GATEWAY_TOKEN_FORMAT must be tollgate or any.")
+    return Config(
+        home=home,
+        issuer=_origin("TOLLGATE_ISSUER", issuer),
+        control_url=_origin("TOLLGATE_CONTROL_URL", _text("TOLLGATE_CONTROL_URL", issuer)),
+        issuer_ca_pem=_pem("TOLLGATE_ISSUER_CA_FILE"),
+        client_id=CLIENT_ID,
+        client_secret=_client_secret(home),
+        redis_url=_redis_url(home),
+        bind=_text("TOLLGATE_GATEWAY_BIND", "127.0.0.1"),
+        port=port,
+        admin_port=_integer("TOLLGATE_GATEWAY_ADMIN_PORT", 9443),
+        workers=max(1, _integer("TOLLGATE_GATEWAY_WORKERS", 2)),
+        certificate=certificate,
+        key=key,
+        hosts=_hosts(),
+        node=_text("TOLLGATE_GATEWAY_NODE", os.uname().nodename),
+        takes_any_token=format_of_tokens == "any",
+        access_log=_text("TOLLGATE_GATEWAY_ACCESS_LOG", ""),
+        max_cached_tokens=_integer("TOLLGATE_GATEWAY_CACHED_TOKENS", 100_000),
+        max_cached_bytes=_integer("TOLLGATE_GATEWAY_CACHED_BYTES", 256 * 1024 * 1024),
+    )
+
+
+def _text(name: str, default: str) -> str:
+    return os.environ.get(name) or default
+
+
+def _integer(name: str, default: int) -> int:
+    raw = _text(name, str(default))
+    try:
+        return int(raw)
+    except ValueError as error:
+        raise BadConfiguration(f"{name} must be a whole number, not {raw!r}.") from error
+
+
+def _origin(name: str, url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadConfiguration(f"{name} must be an http or https URL, not {url!r}.")
+    return url.rstrip("/")
+
+
+def _pem(name: str) -> str:
+    path = _text(name, "")
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text()
+    except OSError as error:
+        raise BadConfiguration(f"{name} names {path}, which cannot be read.") from error
+
+
+def _certificate(home: Path) -> tuple[Path | None, Path | None]:
+    if _text("TOLLGATE_GATEWAY_TLS", "on").lower() in {"off", "0", "false", "no"}:
+        return None, None
+    certificate = Path(_text("TOLLGATE_GATEWAY_CERT", str(home / "tls" / "gateway.pem")))
+    key = Path(_text("TOLLGATE_GATEWAY_KEY", str(home / "tls" / "gateway-key.pem")))
+    for path, variable in ((certificate, "CERT"), (key, "KEY")):
+        if not path.is_file():
+            raise BadConfiguration(
+                f"The gateway's TLS file {path} does not exist: run `manage.py bootstrap`, or set "
+                f"TOLLGATE_GATEWAY_{variable}."
+            )
+    return certificate, key
+
+
+def _client_secret(home: Path) -> str:
+    given = os.environ.get("TOLLGATE_GATEWAY_CLIENT_SECRET")
+    if given:
+        return given
+    path = home / "secrets" / f"{CLIENT_ID}.json"
+    try:
+        return str(json.loads(path.read_bytes())["client_secret"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadConfiguration(
+            f"The gateway has no credentials ({path} cannot be read): run `manage.py bootstrap`, "
+            "or set TOLLGATE_GATEWAY_CLIENT_SECRET."
+        ) from error
+
+
+def _redis_url(home: Path) -> str:
+    given = os.environ.get("REDIS_URL")
+    if given:
+        return given
+    path = home / "run" / "services.json"
+    try:
+        return str(json.loads(path.read_bytes())["REDIS_URL"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadConfiguration(
+            f"REDIS_URL is not set and {path} names no embedded server: set REDIS_URL."
+        ) from error
+
+
+def _hosts() -> frozenset[str]:
+    given = os.environ.get("TOLLGATE_GATEWAY_HOSTS", "").lower().replace(",", " ").split()
+    public = urlsplit(os.environ.get("TOLLGATE_GATEWAY_URL", "")).hostname
+    names = given or ["localhost", "127.0.0.1", "[::1]"]
+    return frozenset([*names, public] if public else names)

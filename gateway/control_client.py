@@ -1,0 +1,77 @@
+"""The control API as the gateway uses it: snapshots down, usage up."""
+
+import json
+from typing import Final, Protocol
+
+from gateway.config import Config
+from gateway.dataplane.exchange import AuthorityFailed
+from gateway.origin_client import Answer, OriginClient, OriginUnreachable
+from wire.usage_batch import UsageBatch
+
+_WAIT_SECONDS: Final = 20
+
+
+class ControlFailed(Exception):
+    """The control API gave no usable answer; trying again later may help."""
+
+
+class BatchRefused(Exception):
+    """The control API will never take this batch (400): trying again is useless."""
+
+
+class TokenSource(Protocol):
+    """Who gives us access tokens for the control API."""
+
+    async def control_token(self) -> bytes:
+        """Return a live token. Raises AuthorityFailed."""
+
+    def forget_control_token(self) -> None:
+        """Get a new one next time: the token was refused."""
+
+
+class ControlClient:
+    """Talks to `<control URL>/control/v1`."""
+
+    def __init__(self, config: Config, tokens: TokenSource) -> None:
+        self._url = f"{config.control_url}/control/v1"
+        self._tokens = tokens
+        self._client = OriginClient(
+            ca_pem=config.issuer_ca_pem, patience_seconds=_WAIT_SECONDS + 10.0
+        )
+
+    async def read_snapshot(self, after: int) -> bytes | None:
+        """Return the snapshot document above `after`, or None when there is none after 20 s."""
+        answer = await self._request(
+            b"GET", f"/snapshot?after={after}&wait={_WAIT_SECONDS if after else 0}"
+        )
+        if answer.status == 204:
+            return None
+        if answer.status != 200:
+            raise ControlFailed(f"The control API answered {answer.status}.")
+        return answer.body
+
+    async def send_usage(self, batch: UsageBatch) -> None:
+        """Deliver a batch; it may be sent again, it is stored once. Raises on failure."""
+        body = json.dumps(batch.as_document(), separators=(",", ":")).encode()
+        answer = await self._request(b"POST", "/usage-batches", body)
+        if answer.status == 400:
+            raise BatchRefused("The control API calls the batch malformed.")
+        if answer.status not in {200, 201}:
+            raise ControlFailed(f"The control API answered {answer.status}.")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _request(self, method: bytes, path: str, body: bytes = b"") -> Answer:
+        try:
+            token = await self._tokens.control_token()
+            headers = [(b"authorization", b"Bearer " + token), (b"accept", b"application/json")]
+            if body:
+                headers.append((b"content-type", b"application/json"))
+            answer = await self._client.request(method, self._url + path, headers, body)
+        except (OriginUnreachable, AuthorityFailed) as error:
+            raise ControlFailed(str(error)) from error
+        if answer.status == 401:
+            self._tokens.forget_control_token()
+        return answer

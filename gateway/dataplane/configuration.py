@@ -1,0 +1,63 @@
+"""A snapshot made ready for calls: replaced as a whole, never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from gateway.dataplane.allowance import Allowances
+from gateway.dataplane.entitlements import Entitlements, build_entitlements
+from gateway.dataplane.quota import PERIODS
+from gateway.dataplane.routing import BadTemplate, Router
+from gateway.dataplane.upstreams import Upstreams
+from gateway.upstream.client import UpstreamClient
+from wire.gateway_snapshot import GatewaySnapshot, MalformedSnapshot, Plan
+
+_OVERAGES: Final = frozenset({"block", "bill"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Configuration:
+    """What one version of the configuration allows. Compared by identity."""
+
+    version: int
+    router: Router
+    entitlements: Entitlements
+    clients: Mapping[str, UpstreamClient]  # by API id
+
+
+def prepare_configuration(
+    snapshot: GatewaySnapshot, *, upstreams: Upstreams, allowances: Allowances
+) -> Configuration:
+    """Return the configuration of `snapshot`. Raises MalformedSnapshot, with nothing changed."""
+    for plan in snapshot.plans:
+        _check_plan(plan)
+    try:
+        router = Router(snapshot.apis)
+        clients = upstreams.make(snapshot.upstreams)
+    except BadTemplate as error:
+        raise MalformedSnapshot(f"apis: {error}") from error
+    except ValueError as error:
+        raise MalformedSnapshot(f"upstreams: {error}") from error
+    by_id = {upstream.id: client for upstream, client in clients.items()}
+    upstreams.keep_only(clients)
+    return Configuration(
+        version=snapshot.version,
+        router=router,
+        entitlements=build_entitlements(snapshot, allowances),
+        clients={api.id: by_id[api.upstream_id] for api in snapshot.apis},
+    )
+
+
+def _check_plan(plan: Plan) -> None:
+    limit, quota = plan.rate_limit, plan.quota
+    if limit is not None and not (limit.limit > 0 and limit.window_seconds > 0 and limit.burst > 0):
+        raise MalformedSnapshot(f"plans: {plan.id}: limit, window and burst must be above 0.")
+    if quota is None:
+        return
+    if quota.limit < 0 or quota.period not in PERIODS or quota.overage not in _OVERAGES:
+        raise MalformedSnapshot(f"plans: {plan.id}: the quota has no known period or overage.")
+    try:
+        ZoneInfo(quota.timezone)
+    except (ValueError, OSError, KeyError) as error:
+        raise MalformedSnapshot(f"plans: {plan.id}: unknown time zone.") from error

@@ -1,0 +1,55 @@
+"""What a token may do at an operation, worked out once per token, operation and configuration."""
+
+from dataclasses import dataclass
+
+from gateway.dataplane.configuration import Configuration
+from gateway.dataplane.entitlements import Entitlement
+from gateway.dataplane.errors import InsufficientScope, NotSubscribed
+from gateway.dataplane.phantom_token import PhantomToken
+from gateway.dataplane.routing import Route
+from gateway.dataplane.usage_journal import MeterKey
+from gateway.upstream.client import UpstreamClient
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The call may go on: under this subscription, to this upstream."""
+
+    entitlement: Entitlement
+    meter_key: MeterKey
+    client: UpstreamClient
+    path_prefix: bytes
+
+
+def decide(configuration: Configuration, route: Route, phantom: PhantomToken) -> Decision:
+    """Return the decision, from the token's own memory when it was made before.
+
+    Raises InsufficientScope (RFC 6750 §3.1) and NotSubscribed. Refusals are not remembered: a
+    client that subscribes is let in with the next snapshot, which makes a new configuration.
+    """
+    if phantom.decided_for is not configuration:
+        phantom.decisions.clear()
+        phantom.decided_for = configuration
+    decision: Decision | None = phantom.decisions.get(route)
+    if decision is None:
+        decision = phantom.decisions[route] = _work_out(configuration, route, phantom)
+    return decision
+
+
+def _work_out(configuration: Configuration, route: Route, phantom: PhantomToken) -> Decision:
+    if not route.scopes <= phantom.scopes:
+        raise InsufficientScope(
+            f"This operation needs the scope {route.scope_text}.", route.scope_text
+        )
+    entitlement = configuration.entitlements.get((phantom.client_id, route.api.id))
+    if entitlement is None:
+        raise NotSubscribed(
+            f"Subscribe the application to a plan of {route.api.name!r} in the developer portal."
+        )
+    client = configuration.clients[route.api.id]
+    return Decision(
+        entitlement=entitlement,
+        meter_key=entitlement.meter_key(route.api.id, route.operation.id),
+        client=client,
+        path_prefix=client.path_prefix,
+    )

@@ -1,0 +1,169 @@
+"""Send the call to its upstream and the answer back, both ways as they come.
+
+A small answer that is here as a whole leaves with two messages; a long one is handed on piece by
+piece, each waiting for the one before (back-pressure), and a client that goes away ends it.
+"""
+
+from typing import Final
+
+from gateway.dataplane import departure, headers, ledger
+from gateway.dataplane.call import Call
+from gateway.dataplane.decision import Decision
+from gateway.dataplane.errors import (
+    BadGateway,
+    BadRequest,
+    GatewayTimeout,
+    IncompleteBody,
+    Refusal,
+)
+from gateway.dataplane.plane import Plane
+from gateway.dataplane.request_body import open_body
+from gateway.upstream import errors as upstream_errors
+from gateway.upstream.client import UpstreamResponse
+
+_METHODS: Final = {
+    name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+}
+_TIMEOUTS: Final = (
+    upstream_errors.ConnectTimedOut,
+    upstream_errors.PoolTimedOut,
+    upstream_errors.FirstByteTimedOut,
+    upstream_errors.IdleTimedOut,
+)
+_FAILURES: Final = (
+    upstream_errors.UpstreamError,
+    upstream_errors.RequestBodyMismatch,
+    ValueError,  # a header that cannot be written
+)
+_SERVER: Final = (b"server", b"tollgate")
+
+
+async def forward(plane: Plane, call: Call) -> None:
+    """Answer the call with what its upstream says. Raises Refusal while nothing is sent yet."""
+    decision, route = call.decision, call.route
+    assert decision is not None  # noqa: S101 - the stages before made both
+    assert route is not None  # noqa: S101
+    body = await open_body(call, route.api.max_body_bytes)
+    call.is_waiting = True
+    try:
+        response = await decision.client.send(
+            _METHODS.get(call.method) or call.method.encode("ascii"),
+            _target(call, decision, route.strip),
+            _request_fields(call),
+            body,
+        )
+    except _FAILURES as error:
+        plane.counters.add("upstream_errors")
+        raise _as_refusal(error) from error
+    finally:
+        call.is_waiting = False
+    if response.body is None:
+        await _stream(plane, call, response)
+    else:
+        await _send_whole(plane, call, response, response.body)
+
+
+def _target(call: Call, decision: Decision, strip: int) -> bytes:
+    """Return the upstream's target: the same bytes below the API's base path, query and all."""
+    path = call.raw_path[strip:] or b"/"
+    query: bytes = call.scope["query_string"]
+    if query:
+        return b"%b%b?%b" % (decision.path_prefix, path, query)
+    return decision.path_prefix + path
+
+
+def _request_fields(call: Call) -> headers.Headers:
+    phantom = call.phantom
+    assert phantom is not None  # noqa: S101 - the exchange made it
+    fields = call.fields
+    client, scheme = call.scope["client"], call.scope["scheme"]
+    fields += (
+        (b"authorization", phantom.authorization),
+        (b"x-forwarded-for", client[0].encode() if client else b"unknown"),
+        (b"x-forwarded-proto", b"https" if scheme == "https" else b"http"),
+        (b"x-forwarded-host", call.host),
+        (b"x-request-id", call.request_id),
+    )
+    return fields
+
+
+def answer_fields(call: Call) -> headers.Headers:
+    """Return the fields that every answer has."""
+    fields = [_SERVER, (b"x-request-id", call.request_id)]
+    if call.decision is not None and call.decision.entitlement.allowance is not None:
+        fields += call.decision.entitlement.allowance.fields(call.started)
+    return fields
+
+
+def _response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.Headers, bytes]:
+    """Return the fields for the client, and the upstream's Content-Length."""
+    fields = answer_fields(call)
+    length = connection = b""
+    verdict_on = headers.response_verdicts.get
+    for field in response.headers:
+        verdict = verdict_on(field[0])
+        if verdict is None:
+            verdict = headers.judge_response_name(field[0])
+        if verdict == headers.FORWARD:
+            fields.append(field)
+        elif verdict == headers.NOTED:
+            if field[0].lower() == b"content-length":
+                length = field[1]
+            else:
+                connection = field[1]
+    if connection and connection.lower() not in {b"keep-alive", b"close"}:
+        fields = headers.without_connection_named(fields, connection)
+    return fields, length
+
+
+async def _send_whole(plane: Plane, call: Call, response: UpstreamResponse, body: bytes) -> None:
+    fields, length = _response_fields(call, response)
+    if length and call.method == "HEAD":
+        fields.append((b"content-length", length))
+    status = call.status = response.status
+    call.response_bytes = len(body)
+    send = call.send
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    ledger.close(plane, call)
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _stream(plane: Plane, call: Call, response: UpstreamResponse) -> None:
+    fields, length = _response_fields(call, response)
+    if length:
+        fields.append((b"content-length", length))
+    call.status = response.status
+    call.response = response
+    departure.watch(plane, call)
+    try:
+        await call.send(
+            {"type": "http.response.start", "status": response.status, "headers": fields}
+        )
+        await _send_pieces(plane, call, response, int(length) if length else -1)
+    except upstream_errors.UpstreamError:
+        # Begun already: the server closes the connection, so the client sees that it is not whole.
+        if not call.client_gone:
+            plane.counters.add("upstream_errors")
+    finally:
+        response.abort()
+        ledger.close(plane, call)
+
+
+async def _send_pieces(plane: Plane, call: Call, response: UpstreamResponse, length: int) -> None:
+    while piece := await response.read():
+        call.response_bytes += len(piece)
+        if call.response_bytes == length:
+            ledger.close(plane, call)
+        await call.send({"type": "http.response.body", "body": piece, "more_body": True})
+    ledger.close(plane, call)
+    await call.send({"type": "http.response.body", "body": b""})
+
+
+def _as_refusal(error: Exception) -> Refusal:
+    if isinstance(error, _TIMEOUTS):
+        return GatewayTimeout("The API behind the gateway did not answer in time.")
+    if isinstance(error, upstream_errors.UpstreamError):
+        return BadGateway("The API behind the gateway could not be reached, or answered nonsense.")
+    if isinstance(error, upstream_errors.RequestBodyMismatch):
+        return IncompleteBody("The body is not as long as Content-Length says.")
+    return BadRequest("A header field holds a byte that is not allowed.")

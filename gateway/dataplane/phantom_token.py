@@ -1,0 +1,116 @@
+"""The JWT that one API may read in place of an opaque token, and what the gateway reads of it.
+
+The signature is not checked here: the JWT comes straight from the token service over our own
+authenticated connection, and each API checks it against the JWKS. Its claims are checked, so that
+an answer for another audience or issuer, or one that is out of date, is never cached.
+"""
+
+import binascii
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+MAX_LIFETIME_SECONDS: Final = 300.0
+_MAX_JWT_BYTES: Final = 16 * 1024
+_CLOCK_SKEW_SECONDS: Final = 30.0
+_OVERHEAD_BYTES: Final = 1_000  # objects around the JWT, roughly
+
+
+class NonsenseAnswer(ValueError):
+    """The token service answered with something that is no JWT for this resource."""
+
+
+@dataclass(slots=True, eq=False)
+class PhantomToken:
+    """One exchanged token for one resource. Times are of `time.monotonic`."""
+
+    authorization: bytes  # the header field that the API gets
+    client_id: str
+    subject: str
+    scopes: frozenset[str]
+    obtained_at: float
+    expires_at: float
+    # What was decided for each route of one configuration (see decision); gone with the token.
+    decided_for: object = None
+    decisions: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.authorization) + _OVERHEAD_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What the claims must say."""
+
+    issuer: str
+    resource: str
+
+
+def read_phantom_token(
+    jwt: bytes,
+    expected: Expectations,
+    *,
+    max_age_seconds: float | None,
+    unix_now: float,
+    now: float,
+) -> PhantomToken:
+    """Return the token; it lives until `exp`, for `max_age_seconds`, or 300 s: what ends first.
+
+    RFC 9068 §2.2 claims. Raises NonsenseAnswer.
+    """
+    claims = _claims(jwt)
+    expires_in = _number(claims, "exp") - unix_now
+    if expires_in <= 0:
+        raise NonsenseAnswer("exp: the JWT has expired.")
+    if claims.get("iss") != expected.issuer:
+        raise NonsenseAnswer("iss: the JWT is of another issuer.")
+    audience = claims.get("aud")
+    if expected.resource not in (audience if isinstance(audience, list) else [audience]):
+        raise NonsenseAnswer("aud: the JWT is made for another resource.")
+    if _number(claims, "nbf", 0) > unix_now + _CLOCK_SKEW_SECONDS:
+        raise NonsenseAnswer("nbf: the JWT is not valid yet.")
+    lifetime = min(expires_in, MAX_LIFETIME_SECONDS)
+    if max_age_seconds is not None:
+        lifetime = min(lifetime, max_age_seconds)
+    return PhantomToken(
+        authorization=b"Bearer " + jwt,
+        client_id=_text(claims, "client_id"),
+        subject=str(claims.get("sub", "")),
+        scopes=frozenset(_text(claims, "scope", "").split()),
+        obtained_at=now,
+        expires_at=now + lifetime,
+    )
+
+
+def _claims(jwt: bytes) -> Mapping[str, object]:
+    if len(jwt) > _MAX_JWT_BYTES:
+        raise NonsenseAnswer(f"The JWT is longer than {_MAX_JWT_BYTES} bytes.")
+    parts = jwt.split(b".")
+    if len(parts) != 3 or not all(parts):
+        raise NonsenseAnswer("The answer is not a JWS in compact form.")
+    if jwt.translate(None, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."):
+        raise NonsenseAnswer("The answer holds characters that are not base64url.")
+    try:
+        claims = json.loads(urlsafe_b64decode(parts[1] + b"=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError) as error:
+        raise NonsenseAnswer("The JWT's claims cannot be decoded.") from error
+    if not isinstance(claims, Mapping):
+        raise NonsenseAnswer("The JWT's claims are not an object.")
+    return claims
+
+
+def _number(claims: Mapping[str, object], name: str, default: float | None = None) -> float:
+    value = claims.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise NonsenseAnswer(f"{name}: a number is expected.")
+    return float(value)
+
+
+def _text(claims: Mapping[str, object], name: str, default: str | None = None) -> str:
+    value = claims.get(name, default)
+    if not isinstance(value, str):
+        raise NonsenseAnswer(f"{name}: a string is expected.")
+    return value

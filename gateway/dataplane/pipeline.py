@@ -1,0 +1,98 @@
+"""What happens to a call, in order. Read this file first.
+
+| stage             | what it settles                                  | refuses with      |
+|-------------------|--------------------------------------------------|-------------------|
+| read_head         | headers once: which may pass, which are needed   | 400 431           |
+| check_target      | method, path, query and host are unambiguous     | 400 414 421 501   |
+| find_route        | the operation, on the bytes that are forwarded   | 400 404 405 503, 204 |
+| read_bearer       | exactly one token, by its digest                 | 400 401           |
+| exchange_token    | the JWT of this API in place of the token        | 401 503           |
+| authorise         | scopes, subscription; (later) policies           | 403               |
+| (later) cached    | answer from the response cache                   |                   |
+| take_allowance    | rate limit and quota of the plan                 | 429               |
+| check_body_length | the announced length                             | 413               |
+| (later) shape     | message shaping, upstream credentials, breaker   |                   |
+| forward           | send, stream back, (later) shape the answer      | 400 413 502 504   |
+
+From `authorise` on the subscription is known, and the call is metered whatever becomes of it.
+A stage returns None, or an awaitable where it must wait; the warm path waits for the upstream only.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from gateway.dataplane import ledger, stages
+from gateway.dataplane.call import Call, Receive, Scope, Send
+from gateway.dataplane.errors import InternalError, Refusal, render
+from gateway.dataplane.forward import answer_fields, forward
+from gateway.dataplane.plane import Plane
+
+Stage = Callable[[Plane, Call], Awaitable[None] | None]
+
+STAGES: Final[tuple[Stage, ...]] = (
+    stages.read_head,
+    stages.check_target,
+    stages.find_route,
+    stages.read_bearer,
+    stages.exchange_token,
+    stages.authorise,
+    stages.take_allowance,
+    stages.check_body_length,
+    forward,
+)
+
+_CLIENT_CLOSED_REQUEST: Final = 499  # in counters and usage only: nobody is there to read it
+
+_log = logging.getLogger(__name__)
+
+
+async def serve_call(plane: Plane, scope: Scope, receive: Receive, send: Send) -> None:
+    """Take one call through the stages and answer it."""
+    call = Call(scope, receive, send, time.monotonic())
+    plane.in_flight.add(call)
+    call.task = asyncio.current_task()
+    try:
+        for stage in STAGES:
+            pending = stage(plane, call)
+            if pending is not None:
+                await pending
+    except Refusal as refusal:
+        await _refuse(plane, call, refusal)
+    except asyncio.CancelledError:
+        if not call.client_gone:
+            raise
+    except Exception:  # noqa: BLE001 - a defect must end in an answer, and in the log
+        await _refuse(plane, call, _note_defect(plane, call))
+    finally:
+        _leave(plane, call)
+
+
+def _note_defect(plane: Plane, call: Call) -> Refusal:
+    """Return an answer without detail; the log has the cause."""
+    _log.exception("call %s failed inside the gateway", call.request_id.decode("ascii"))
+    plane.counters.add("internal_errors")
+    return InternalError("Try again; quote the instance when it persists.")
+
+
+def _leave(plane: Plane, call: Call) -> None:
+    if call in plane.in_flight:
+        call.status = call.status or _CLIENT_CLOSED_REQUEST
+        ledger.close(plane, call)
+    if call.watch is not None:
+        call.watch.cancel()
+
+
+async def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
+    if call.status:
+        return  # an answer has begun: the server cuts the connection, which the client notices
+    if not call.request_id:
+        call.request_id = plane.next_request_id()
+    fields, body = render(refusal, call.request_id, answer_fields(call))
+    call.status = refusal.status
+    call.response_bytes = len(body)
+    await call.send({"type": "http.response.start", "status": refusal.status, "headers": fields})
+    ledger.close(plane, call)
+    await call.send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})

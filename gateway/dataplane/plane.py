@@ -1,0 +1,76 @@
+"""What the calls of one worker share."""
+
+import secrets
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.counters import INDEX, Counters
+from gateway.dataplane.call import Call
+from gateway.dataplane.exchange import Exchange
+from gateway.dataplane.usage_journal import MeterKey
+
+if TYPE_CHECKING:
+    from gateway.dataplane.configuration import Configuration
+
+_HITS = INDEX["token_cache_hits"]
+
+
+class Journal(Protocol):
+    """Where usage is written."""
+
+    def record(
+        self,
+        key: MeterKey,
+        status: int,
+        *,
+        request_bytes: int,
+        response_bytes: int,
+        latency_ms: int,
+        now: float,
+    ) -> None:
+        """Count one call; `now` is Unix time."""
+
+
+class AccessLog(Protocol):
+    """Who wants to know of each call."""
+
+    def write(self, call: Call, seconds: float, unix_now: float) -> None:
+        """Take note of a finished call; never waits."""
+
+
+class Plane:
+    """The parts that stages use, and the configuration of the moment."""
+
+    def __init__(
+        self,
+        *,
+        exchange: Exchange,
+        journal: Journal,
+        counters: Counters,
+        hosts: Iterable[str],
+        any_token_format: bool = False,
+        access_log: AccessLog | None = None,
+    ) -> None:
+        self.exchange = exchange
+        self.journal = journal
+        self.counters = counters
+        self.hosts = frozenset(hosts)
+        self.any_token_format = any_token_format
+        self.access_log = access_log
+        self.configuration: Configuration | None = None
+        self.in_flight: set[Call] = set()
+        self.good_hosts: set[bytes] = set()  # Host values that passed before, port and all
+        self._cells = counters.cells
+        self._request_id_prefix = secrets.token_hex(8)
+        self._request_number = 0
+
+    def next_request_id(self) -> bytes:
+        """Return an id that no other request of the installation has."""
+        self._request_number += 1
+        return f"{self._request_id_prefix}{self._request_number:08x}".encode()
+
+    def count_hit(self) -> None:
+        self._cells[_HITS] += 1
+
+    def count_refused(self, is_quota: bool) -> None:  # noqa: FBT001 - one of two counters
+        self.counters.add("quota_refused" if is_quota else "rate_limited")

@@ -1,0 +1,193 @@
+"""Which operation of which API a path names: one trie of segments for all APIs.
+
+A literal segment wins over a template, as in OpenAPI 3 ("concrete definitions are matched before
+their templated counterparts"); when the literal leads nowhere the template is tried. Every node of
+a tree is reached on one path only, so a match never costs more than the nodes it could touch.
+
+Paths are matched as the bytes that are forwarded. Where a path holds percent-encoding or
+parameters (`;x=1`), an upstream may read it differently: it is matched as raw bytes, decoded, and
+without parameters, and refused unless all three name the same operation. So `/%61dmin` and
+`/admin;x` can never be authorised as `/{name}` and served as `/admin`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
+
+from gateway.dataplane.errors import BadRequest, MethodNotAllowed, NotFound
+from wire.gateway_snapshot import API, Operation
+
+_TEMPLATE: Final = re.compile(r"\{[^{}]*\}")
+_SEGMENT_SAFE: Final = "!$&'()*+,;=:@~-._"
+_MAX_SEGMENTS: Final = 64
+
+
+class BadTemplate(ValueError):
+    """A path template cannot be routed; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """One operation, with everything that is the same for each call of it."""
+
+    api: API
+    operation: Operation
+    scopes: frozenset[str]
+    scope_text: str
+    strip: int  # length of the API's base path, which is not forwarded
+
+
+class _Node:
+    __slots__ = ("literals", "methods", "patterns", "rest", "template")
+
+    def __init__(self) -> None:
+        self.literals: dict[bytes, _Node] = {}
+        self.patterns: list[tuple[re.Pattern[bytes], _Node]] = []
+        self.template: _Node | None = None
+        self.rest: _Node | None = None
+        self.methods: dict[str, Route] = {}
+
+
+class Router:
+    """The routes of one snapshot."""
+
+    def __init__(self, apis: Iterable[API]) -> None:
+        """Place every operation. Raises BadTemplate."""
+        self._root = _Node()
+        for api in apis:
+            for operation in api.operations:
+                self._add(api, operation)
+
+    def match(self, method: str, raw_path: bytes) -> Route:
+        """Return the route. Raises NotFound, MethodNotAllowed or BadRequest."""
+        node = self._resolve(raw_path)
+        methods = node.methods
+        route = methods.get(method)
+        if route is None and method == "HEAD":
+            route = methods.get("GET")
+        if route is None:
+            route = methods.get("*")
+        if route is None:
+            raise MethodNotAllowed(f"{method} is not an operation of this path.", _allow(methods))
+        return route
+
+    def allowed_methods(self, raw_path: bytes) -> str:
+        """Return the Allow field of a path (RFC 9110 §10.2.1). Raises NotFound or BadRequest."""
+        return _allow(self._resolve(raw_path).methods)
+
+    def _resolve(self, raw_path: bytes) -> _Node:
+        segments = raw_path.split(b"/")
+        if len(segments) > _MAX_SEGMENTS:
+            raise NotFound("The path has too many segments.")
+        node = _find(self._root, segments, 1)
+        if b"%" in raw_path or b";" in raw_path:
+            self._refuse_ambiguity(node, segments)
+        if node is None:
+            raise NotFound("No operation of a published API matches the path.")
+        return node
+
+    def _refuse_ambiguity(self, node: _Node | None, segments: list[bytes]) -> None:
+        decoded = [unquote_to_bytes(segment) for segment in segments]
+        bare = [segment.partition(b";")[0] for segment in decoded]
+        if _find(self._root, decoded, 1) is not node or _find(self._root, bare, 1) is not node:
+            raise BadRequest(
+                "Percent-encoding or path parameters hide which operation is meant: "
+                "send the path of the operation as it is documented."
+            )
+
+    def _add(self, api: API, operation: Operation) -> None:
+        path = api.base_path + operation.path
+        if not operation.path.startswith("/"):
+            raise BadTemplate(f"{api.slug}: path {operation.path!r} does not start with /.")
+        route = Route(
+            api=api,
+            operation=operation,
+            scopes=frozenset(operation.scopes),
+            scope_text=" ".join(operation.scopes),
+            strip=len(api.base_path.encode()),
+        )
+        node = _place(self._root, path)
+        if operation.method in node.methods:
+            raise BadTemplate(f"{api.slug}: {operation.method} {path} is there twice.")
+        node.methods[operation.method] = route
+
+
+def _allow(methods: dict[str, Route]) -> str:
+    names = set(methods)
+    if "*" in names:
+        names = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+    if "GET" in names:
+        names.add("HEAD")
+    return ", ".join(sorted(names | {"OPTIONS"}))
+
+
+def _find(node: _Node, segments: list[bytes], at: int) -> _Node | None:
+    if at == len(segments):
+        return node if node.methods else None
+    segment = segments[at]
+    child = node.literals.get(segment)
+    if child is not None:
+        found = _find(child, segments, at + 1)
+        if found is not None:
+            return found
+    return _find_template(node, segments, at)
+
+
+def _find_template(node: _Node, segments: list[bytes], at: int) -> _Node | None:
+    segment = segments[at]
+    if segment:
+        for pattern, child in node.patterns:
+            if pattern.fullmatch(segment):
+                found = _find(child, segments, at + 1)
+                if found is not None:
+                    return found
+        if node.template is not None:
+            found = _find(node.template, segments, at + 1)
+            if found is not None:
+                return found
+    return node.rest
+
+
+def _place(root: _Node, path: str) -> _Node:
+    """Return the node of `path`, made if need be. Raises BadTemplate."""
+    node = root
+    segments = path.split("/")[1:]
+    for at, segment in enumerate(segments):
+        if segment.startswith("{") and segment.endswith("*}"):
+            if at != len(segments) - 1:
+                raise BadTemplate(f"{path}: {segment} must be the last segment.")
+            node.rest = node.rest or _Node()
+            node = node.rest
+        elif _TEMPLATE.fullmatch(segment):
+            node.template = node.template or _Node()
+            node = node.template
+        elif "{" in segment or "}" in segment:
+            node = _pattern_child(node, segment, path)
+        else:
+            node = _literal_child(node, segment)
+    return node
+
+
+def _literal_child(node: _Node, segment: str) -> _Node:
+    # The document may spell a character encoded or not; a request may too.
+    plain = unquote_to_bytes(segment)
+    child = node.literals.get(plain) or _Node()
+    node.literals[plain] = child
+    node.literals[quote(plain, safe=_SEGMENT_SAFE).encode()] = child
+    return child
+
+
+def _pattern_child(node: _Node, segment: str, path: str) -> _Node:
+    literal_parts = _TEMPLATE.split(segment)
+    if any("{" in part or "}" in part for part in literal_parts):
+        raise BadTemplate(f"{path}: the braces of {segment!r} do not pair.")
+    # Lazy wildcards between literals: polynomial at worst, on one segment of a bounded path.
+    expression = b"(.+?)".join(re.escape(part.encode()) for part in literal_parts)
+    for pattern, child in node.patterns:
+        if pattern.pattern == expression:
+            return child
+    child = _Node()
+    node.patterns.append((re.compile(expression, re.DOTALL), child))
+    return child

@@ -1,0 +1,215 @@
+"""The stages of a call, each a plain function.
+
+A stage returns None, or an awaitable when it has to wait for somebody; it refuses by raising a
+Refusal. Which stage comes when is the business of `pipeline`.
+"""
+
+import hashlib
+import re
+import time
+from collections.abc import Awaitable
+from typing import Final
+
+from gateway.dataplane import bearer_token, headers, hygiene
+from gateway.dataplane.call import Call
+from gateway.dataplane.decision import decide
+from gateway.dataplane.errors import (
+    BadRequest,
+    ContentTooLarge,
+    CredentialsMissing,
+    HeadersTooLarge,
+    InvalidTokenRequest,
+    MisdirectedRequest,
+    NotReady,
+    OptionsAnswered,
+)
+from gateway.dataplane.leases import ADMITTED, ASK
+from gateway.dataplane.plane import Plane
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{8,64}")
+_DIGITS: Final = re.compile(rb"[0-9]{1,18}")
+_MAX_REMEMBERED_HOSTS: Final = 256
+
+
+def read_head(plane: Plane, call: Call) -> None:
+    """Look at each header once: what may be forwarded, and what the next stages need."""
+    fields = call.fields
+    keep = fields.append
+    verdict_on = headers.request_verdicts.get
+    noted = []
+    size = 0
+    for field in call.scope["headers"]:
+        name, value = field
+        size += len(name) + len(value)
+        verdict = verdict_on(name)
+        if verdict is None:
+            verdict = headers.judge_request_name(name)
+        if verdict == headers.FORWARD:
+            keep(field)
+        elif verdict == headers.NOTED:
+            noted.append(field)
+    if size > headers.MAX_HEADER_BYTES:
+        raise HeadersTooLarge(f"Header fields may have {headers.MAX_HEADER_BYTES} bytes together.")
+    for name, value in noted:
+        _NOTE[name](call, value)
+    if not call.request_id:
+        call.request_id = plane.next_request_id()
+
+
+def check_target(plane: Plane, call: Call) -> None:
+    """Refuse methods, paths, queries and hosts that are ambiguous or not ours."""
+    hygiene.check_method(call.method)
+    hygiene.check_path(call.raw_path)
+    query = call.scope["query_string"]
+    if query:
+        hygiene.check_query(query)
+    if call.host not in plane.good_hosts:
+        _check_host(plane, call.host)
+
+
+def find_route(plane: Plane, call: Call) -> None:
+    """Name the operation; answer OPTIONS, which is never forwarded without a token."""
+    configuration = call.configuration = plane.configuration
+    if configuration is None:
+        raise NotReady("The gateway has just started and has no configuration yet.", 1)
+    if call.method == "OPTIONS":
+        raise OptionsAnswered(configuration.router.allowed_methods(call.raw_path))
+    route = call.route = configuration.router.match(call.method, call.raw_path)
+    if not route.api.allow_encoded_slash and hygiene.has_encoded_slash(call.raw_path):
+        raise BadRequest("This API does not take an encoded slash (%2F) in its paths.")
+
+
+def read_bearer(plane: Plane, call: Call) -> None:
+    """Find the one token. From here on it is known by its digest."""
+    del plane
+    if call.authorization is None:
+        scope_text = call.route.scope_text if call.route is not None else ""
+        raise CredentialsMissing("Send an access token: Authorization: Bearer <token>.", scope_text)
+    call.token = bearer_token.read_token(call.authorization)
+    call.digest = hashlib.sha256(call.token).digest()
+
+
+def exchange_token(plane: Plane, call: Call) -> Awaitable[None] | None:
+    """Get the JWT of the API that was asked for."""
+    assert call.route is not None  # noqa: S101 - find_route came before
+    phantom = plane.exchange.find(call.digest, call.route.api.resource, call.started)
+    if phantom is None:
+        return _obtain(plane, call)
+    call.phantom = phantom
+    plane.count_hit()
+    return None
+
+
+def authorise(plane: Plane, call: Call) -> None:
+    """Check scopes and subscription. Policies will be decided here, too, and remembered."""
+    del plane
+    assert call.configuration is not None  # noqa: S101 - find_route came before
+    assert call.route is not None  # noqa: S101
+    assert call.phantom is not None  # noqa: S101
+    call.decision = decide(call.configuration, call.route, call.phantom)
+
+
+def take_allowance(plane: Plane, call: Call) -> Awaitable[None] | None:
+    """Count the call against rate limit and quota."""
+    assert call.decision is not None  # noqa: S101 - authorise came before
+    allowance = call.decision.entitlement.allowance
+    if allowance is None:
+        return None
+    outcome = allowance.take(call.started)
+    if outcome == ADMITTED:
+        return None
+    if outcome == ASK:
+        return _take_waiting(plane, call)
+    plane.count_refused(allowance.is_quota_to_blame())
+    raise allowance.refusal(call.started)
+
+
+def check_body_length(plane: Plane, call: Call) -> None:
+    """Refuse an announced body that is too large; others are counted while they stream."""
+    del plane
+    assert call.route is not None  # noqa: S101 - find_route came before
+    if call.content_length is not None and call.content_length > call.route.api.max_body_bytes:
+        raise ContentTooLarge(f"Bodies may have {call.route.api.max_body_bytes} bytes here.")
+
+
+async def _obtain(plane: Plane, call: Call) -> None:
+    assert call.route is not None  # noqa: S101 - find_route came before
+    bearer_token.check_token(call.token, any_format=plane.any_token_format)
+    plane.counters.add("token_cache_misses")
+    call.phantom = await plane.exchange.obtain(call.token, call.digest, call.route.api.resource)
+
+
+async def _take_waiting(plane: Plane, call: Call) -> None:
+    assert call.decision is not None  # noqa: S101 - authorise came before
+    allowance = call.decision.entitlement.allowance
+    assert allowance is not None  # noqa: S101 - take_allowance asked it
+    if await allowance.take_waiting(call.started) != ADMITTED:
+        plane.count_refused(allowance.is_quota_to_blame())
+        raise allowance.refusal(time.monotonic())
+
+
+def _check_host(plane: Plane, host: bytes) -> None:
+    if not host:
+        raise BadRequest("The Host header is missing.")
+    name = host.lower().decode("latin-1")
+    bare, _, port = name.rpartition(":")
+    if not (bare and port.isdigit()):
+        bare = name
+    if bare not in plane.hosts:
+        raise MisdirectedRequest("The Host header does not name this gateway.")
+    if len(plane.good_hosts) < _MAX_REMEMBERED_HOSTS:
+        plane.good_hosts.add(host)
+
+
+def _note_host(call: Call, value: bytes) -> None:
+    if call.host:
+        raise BadRequest("There is more than one Host header.")
+    call.host = value
+
+
+def _note_authorization(call: Call, value: bytes) -> None:
+    if call.authorization is not None:
+        raise InvalidTokenRequest("There is more than one Authorization header.")
+    call.authorization = value
+
+
+def _note_content_length(call: Call, value: bytes) -> None:
+    if call.content_length is not None or not _DIGITS.fullmatch(value):
+        raise BadRequest("Content-Length must be one decimal number.")
+    call.content_length = int(value)
+
+
+def _note_transfer_encoding(call: Call, value: bytes) -> None:
+    if call.chunked or value.lower() != b"chunked":
+        raise BadRequest("Transfer-Encoding must be exactly: chunked.")
+    call.chunked = True
+
+
+def _note_connection(call: Call, value: bytes) -> None:
+    if value.lower() not in {b"keep-alive", b"close"}:
+        call.fields = headers.without_connection_named(call.fields, value)
+
+
+def _note_cookie(call: Call, value: bytes) -> None:
+    # HTTP/2 may split it; HTTP/1.1 upstreams want one field (RFC 9113 §8.2.3).
+    for at, (name, crumbs) in enumerate(call.fields):
+        if name == b"cookie":
+            call.fields[at] = (name, crumbs + b"; " + value)
+            return
+    call.fields.append((b"cookie", value))
+
+
+def _note_request_id(call: Call, value: bytes) -> None:
+    if not call.request_id and _REQUEST_ID.fullmatch(value):
+        call.request_id = value
+
+
+_NOTE: Final = {
+    b"host": _note_host,
+    b"authorization": _note_authorization,
+    b"content-length": _note_content_length,
+    b"transfer-encoding": _note_transfer_encoding,
+    b"cookie": _note_cookie,
+    b"connection": _note_connection,
+    b"x-request-id": _note_request_id,
+}

@@ -1,0 +1,179 @@
+"""One worker process: builds the parts, runs the background tasks, takes them down in order."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+from gateway.access_log import JSONAccessLog
+from gateway.config import Config
+from gateway.control_client import BatchRefused, ControlClient
+from gateway.counters import Counters, claim_counters
+from gateway.dataplane import departure
+from gateway.dataplane.allowance import Allowances
+from gateway.dataplane.configuration import prepare_configuration
+from gateway.dataplane.exchange import Exchange
+from gateway.dataplane.plane import Plane
+from gateway.dataplane.token_cache import TokenCache
+from gateway.dataplane.upstreams import Upstreams
+from gateway.dataplane.usage_journal import UsageJournal
+from gateway.ims_client import IMSClient
+from gateway.lease_office import LeaseOffice
+from gateway.revocations import RevocationFollower
+from gateway.snapshot import SnapshotFollower
+from gateway.usage.shipper import BatchRejected, UsageShipper
+from wire.gateway_snapshot import GatewaySnapshot
+from wire.usage_batch import UsageBatch
+
+_SWEEP_SECONDS: Final = 1.0
+_CACHE_SWEEP_EVERY: Final = 30
+_DRAIN_SECONDS: Final = 10.0
+_DRAIN_POLL_SECONDS: Final = 0.05
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Everything one process needs to serve calls."""
+
+    def __init__(self, config: Config) -> None:
+        """Claims a worker slot and opens the usage journal. Raises OSError."""
+        self._config = config
+        self.counters: Counters = claim_counters(config.run_directory)
+        name = f"{config.node}-{self.counters.slot}"
+        self._ims = IMSClient(config)
+        self._control = ControlClient(config, self._ims)
+        self._office = LeaseOffice(
+            redis_url=config.redis_url,
+            worker=name,
+            workers=config.workers,
+            counters=self.counters,
+        )
+        self._allowances = Allowances(self._office)
+        self._office.on_recovery = self._allowances.valkey_is_back
+        self._upstreams = Upstreams()
+        usage_directory = config.directory / "usage"
+        self._journal = UsageJournal(usage_directory, node=name)
+        self._shipper = UsageShipper(self._journal, usage_directory, send=self._send_usage)
+        self._access_log = (
+            JSONAccessLog(config.access_log, self.counters.slot) if config.access_log else None
+        )
+        self.plane = self._make_plane()
+        self._snapshots = SnapshotFollower(
+            source=self._control,
+            path=config.directory / "snapshot.json",
+            apply=self._apply,
+            counters=self.counters,
+        )
+        self._revocations = RevocationFollower(
+            feed=self._ims, exchange=self.plane.exchange, counters=self.counters
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._shipping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Load the last good snapshot and start the background tasks."""
+        self._snapshots.load_from_disk()
+        await self._office.beat()
+        jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            self._snapshots.run,
+            self._revocations.run,
+            self._revocations.watch_loss,
+            self._office.run,
+            self._sweep,
+            lambda: departure.watch_slow_calls(self.plane),
+        ]
+        if self._access_log is not None:
+            jobs.append(self._access_log.run)
+        self._tasks = [asyncio.create_task(_keep_running(job)) for job in jobs]
+        self._shipping = asyncio.create_task(self._shipper.run())
+
+    async def stop(self) -> None:
+        """Let calls end, give leases back, ship the last usage."""
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while self.plane.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110 - once per life
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        await _cancel(self._tasks)
+        self._allowances.give_back()
+        await self._office.close()
+        if self._shipping is not None:
+            await _cancel([self._shipping])
+        self._journal.close()
+        if self._access_log is not None:
+            await self._access_log.flush()
+        await self._upstreams.close()
+        for client in (self._control, self._ims):
+            await _within(1.0, client.close())
+
+    def _make_plane(self) -> Plane:
+        config = self._config
+        cache = TokenCache(max_entries=config.max_cached_tokens, max_bytes=config.max_cached_bytes)
+        return Plane(
+            exchange=Exchange(
+                cache=cache, authority=self._ims, issuer=config.issuer, counters=self.counters
+            ),
+            journal=self._journal,
+            counters=self.counters,
+            hosts=config.hosts,
+            any_token_format=config.takes_any_token,
+            access_log=self._access_log,
+        )
+
+    def _apply(self, snapshot: GatewaySnapshot) -> None:
+        self.plane.configuration = prepare_configuration(
+            snapshot, upstreams=self._upstreams, allowances=self._allowances
+        )
+
+    async def _send_usage(self, batch: UsageBatch) -> None:
+        try:
+            await self._control.send_usage(batch)
+        except BatchRefused as error:
+            raise BatchRejected(str(error)) from error
+
+    async def _sweep(self) -> None:
+        cache = self.plane.exchange.cache
+        turn = 0
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            turn += 1
+            now = time.monotonic()
+            self._allowances.sweep(now)
+            if turn % _CACHE_SWEEP_EVERY == 0:
+                cache.sweep(now)
+            self.counters.set("cached_tokens", len(cache))
+            self.counters.set("cached_bytes", cache.size_bytes)
+            self.counters.set("calls_in_flight", len(self.plane.in_flight))
+            if os.getppid() != _PARENT:
+                # The parent was killed: nobody would ever stop this process.
+                _log.error("the gateway's parent process is gone, the worker stops")
+                os.kill(os.getpid(), signal.SIGTERM)
+
+
+_PARENT: Final = os.getppid()
+
+
+async def _keep_running(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a task again when it fails: a defect, but no reason to stop serving."""
+    while True:
+        try:
+            await job()
+        except Exception:  # noqa: BLE001 - whatever it is, the log has it
+            _log.exception("a background task failed and is started again")
+        await asyncio.sleep(_SWEEP_SECONDS)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _within(seconds: float, action: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await action
+    except TimeoutError:
+        _log.info("connections were dropped at the end")
