@@ -13,6 +13,7 @@ from portal.errors import TokenServiceUnavailable
 
 _SAMPLE_VALUE = "42"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_WITH_BODY = {"POST", "PUT", "PATCH"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,12 @@ def write_curl(
     """
     scopes = " ".join(operation.scopes) if operation else ""
     lines = [
-        f'curl -s -u "{client_id}:$CLIENT_SECRET" \\',
+        f'TOKEN=$(curl -s -u "{client_id}:$CLIENT_SECRET" \\',
         "  -d grant_type=client_credentials \\",
         *([f"  -d scope={shlex.quote(scopes)} \\"] if scopes else []),
         f"  -d resource={shlex.quote(api.resource)} \\",
-        f"  {shlex.quote(_token_endpoint())}",
+        f"  {shlex.quote(_token_endpoint())} \\",
+        r"""  | sed 's/.*"access_token": *"\([^"]*\)".*/\1/')""",
     ]
     return CurlExample(token="\n".join(lines), call=_write_call(api, operation))
 
@@ -50,8 +52,10 @@ def _write_call(api: APIData, operation: OperationData | None) -> str:
     path = re.sub(r"\{[^}]*\}", _SAMPLE_VALUE, operation.path) if operation else "/"
     url = shlex.quote(api.public_url.rstrip("/") + path)
     options = [*_trust(), *([] if method in {"GET", "*"} else [f"-X {shlex.quote(method)}"])]
-    head = " ".join(["curl", *options])
-    return f'{head} \\\n  -H "Authorization: Bearer $TOKEN" \\\n  {url}'
+    lines = [" ".join(["curl", *options]), '  -H "Authorization: Bearer $TOKEN"']
+    if method in _WITH_BODY:
+        lines.append("  -H 'Content-Type: application/json' -d '{}'")
+    return " \\\n".join([*lines, f"  {url}"])
 
 
 def _trust() -> list[str]:

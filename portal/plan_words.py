@@ -28,7 +28,10 @@ def describe_plan(plan: PlanData) -> PlanWords:
         headline=headline,
         unit=unit,
         lines=tuple(
-            line for component in plan.components for line in _describe(component, plan.currency)
+            line
+            for component in plan.components
+            if not _is_headline(component, plan)
+            for line in _describe(component, plan.currency)
         ),
         rate_limit=_rate_limit(plan),
         quota=_quota(plan),
@@ -38,7 +41,7 @@ def describe_plan(plan: PlanData) -> PlanWords:
 
 def _headline(plan: PlanData) -> tuple[str, str]:
     if plan.is_free:
-        return "Free", "no card, no invoice to pay"
+        return "Free", "for as long as you like"
     fees = [c.amount_minor for c in plan.components if c.kind == "flat_fee" and c.amount_minor]
     if fees:
         has_usage = any(component.kind != "flat_fee" for component in plan.components)
@@ -49,6 +52,11 @@ def _headline(plan: PlanData) -> tuple[str, str]:
         prefix = "from " if len(set(prices)) > 1 else ""
         return f"{prefix}{format_unit_price(min(prices), plan.currency)}", "per call"
     return "Free", ""
+
+
+def _is_headline(component: PriceComponentData, plan: PlanData) -> bool:
+    """Whether the component is the one fee that the headline already names."""
+    return [item for item in plan.components if item.kind == "flat_fee"] == [component]
 
 
 def _unit_prices(component: PriceComponentData) -> list[Decimal]:

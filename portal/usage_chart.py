@@ -8,13 +8,14 @@ from typing import Final
 from ams.data import HourData
 
 WIDTH: Final = 720
-HEIGHT: Final = 220
+HEIGHT: Final = 264
 _LEFT: Final = 44
 _TOP: Final = 12
 _BOTTOM: Final = 26
 _PLOT_HEIGHT: Final = HEIGHT - _TOP - _BOTTOM
 _GRID_LINES: Final = 4
 _LABEL_EVERY_HOURS: Final = 4
+_LABEL_HALF_WIDTH: Final = 24
 STATUS_CLASSES: Final = (2, 3, 4, 5)
 
 
@@ -35,8 +36,18 @@ class Bar:
     segments: tuple[Segment, ...]
 
     @property
-    def middle(self) -> float:
-        return round(self.x + self.width / 2, 2)
+    def label_x(self) -> float:
+        return round(min(self.x + self.width / 2, WIDTH), 2)
+
+    @property
+    def label_anchor(self) -> str:
+        """Return "end" at the right edge, where a centred label would be cut off."""
+        return "end" if self.x + self.width > WIDTH - _LABEL_HALF_WIDTH else "middle"
+
+    @property
+    def is_minor_label(self) -> bool:
+        """Whether the label gives way on a narrow screen."""
+        return self.hour_at.hour % (2 * _LABEL_EVERY_HOURS) != 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class UsageChart:
     left: int = _LEFT
     top: int = _TOP
     plot_height: int = _PLOT_HEIGHT
+    label_y: int = HEIGHT - 6
 
 
 def draw_usage(hours: Sequence[HourData]) -> UsageChart:

@@ -1,5 +1,6 @@
 """How the portal writes money, statuses and navigation."""
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -38,6 +39,12 @@ def minor(amount_minor: int, currency: str) -> str:
 def unit_price(price: Decimal | None, currency: str) -> str:
     """Write an exact unit price; a flat fee has none."""
     return "" if price is None else money.format_unit_price(price, currency)
+
+
+@register.filter
+def paragraphs(text: str) -> list[str]:
+    """Split at empty lines; a single line break is only where an author's editor wrapped."""
+    return [part for part in re.split(r"\n\s*\n", text.strip()) if part]
 
 
 @register.filter

@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 
 from ams import api as ams_api
 from ams.errors import NotFound
-from portal.curl_example import write_curl
+from portal.curl_example import first_read, write_curl
 from portal.pages import public_page
 from portal.plan_words import describe_plan
 
@@ -43,5 +43,10 @@ def api_reference(request: HttpRequest, slug: str, api_slug: str) -> HttpRespons
     if api is None:
         raise NotFound("This product has no such API.")
     operations = [(operation, write_curl(api, operation)) for operation in api.operations]
-    context = {"product": found, "api": api, "operations": operations}
+    context = {
+        "product": found,
+        "api": api,
+        "operations": operations,
+        "curl": write_curl(api, first_read(api)),
+    }
     return render(request, "portal/api_reference.html", context)
