@@ -10,6 +10,7 @@ from ams.errors import FieldProblem, InvalidFields
 
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _SLUG_LENGTH: Final = 50
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")  # JSON can say \\ud800, UTF-8 cannot
 
 Path = tuple[str | int, ...]
 
@@ -29,19 +30,21 @@ class FieldChecks:
             raise InvalidFields(self.problems)
 
     def text(self, value: str, *path: str | int, longest: int = 0, required: bool = False) -> None:
-        """Refuse a NUL too, as PostgreSQL cannot store it. `longest` 0: no bound."""
+        """Refuse also what PostgreSQL cannot store. `longest` 0: no bound."""
         if required and not value.strip():
             self.add("a value is needed.", *path)
         elif longest and len(value) > longest:
             self.add(f"at most {longest} characters; these are {len(value)}.", *path)
         elif "\x00" in value:
             self.add("the NUL character is not allowed.", *path)
+        elif _SURROGATE.search(value):
+            self.add("half of a surrogate pair is not a character.", *path)
 
     def slug(self, value: str, *path: str | int) -> None:
         if len(value) > _SLUG_LENGTH or not _SLUG.fullmatch(value):
             self.add(
-                f"{value!r} is not a slug: lower-case letters, digits, single - or _ between"
-                f" them, at most {_SLUG_LENGTH} characters.",
+                f"{value[:_SLUG_LENGTH]!r} is not a slug: lower-case letters, digits, single - or"
+                f" _ between them, at most {_SLUG_LENGTH} characters.",
                 *path,
             )
 

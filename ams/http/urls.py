@@ -1,9 +1,10 @@
 """The control API (for gateways) and the management API (for operators)."""
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from ams.http import control
 
-urlpatterns: list[URLPattern] = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("control/v1/usage-batches", control.accept_usage_batch),
+    path("api/", include("ams.http.management.urls")),
 ]

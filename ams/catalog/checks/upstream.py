@@ -47,6 +47,9 @@ def _url_problem(url: str) -> str:
 def _check_certificates(spec: UpstreamSpec, checks: FieldChecks) -> None:
     if not spec.ca_pem:
         return
+    if not spec.ca_pem.isascii():
+        checks.add("PEM is plain ASCII.", "ca_pem")
+        return
     if not spec.url.startswith("https://"):
         checks.add("certificates are of use with an https URL only.", "ca_pem")
         return

@@ -38,6 +38,7 @@ def save_api(*, spec: APISpec, api_id: uuid.UUID | None = None) -> API:
     raise_configuration_version()
     resource = spec.resource or settings.GATEWAY_URL + spec.base_path
     checks = check_api(spec)
+    checks.finish()  # what is no slug and no path is not worth a query
     upstream = Upstream.objects.filter(slug=spec.upstream).first()
     if upstream is None:
         checks.add(f"there is no upstream {spec.upstream!r}.", "upstream")

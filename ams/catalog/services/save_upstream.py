@@ -21,6 +21,7 @@ def save_upstream(*, spec: UpstreamSpec, upstream_id: uuid.UUID | None = None) -
     # First of all: its row lock makes changes one after the other, so that the checks hold.
     raise_configuration_version()
     checks = check_upstream(spec)
+    checks.finish()
     others = Upstream.objects.exclude(pk=upstream_id) if upstream_id else Upstream.objects.all()
     if others.filter(slug=spec.slug).exists():
         checks.add(f"{spec.slug!r} is already the slug of another upstream.", "slug")

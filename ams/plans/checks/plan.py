@@ -23,6 +23,7 @@ def check_plan(spec: PlanSpec) -> FieldChecks:
     """Return what is wrong with `spec` by itself; runs no query."""
     checks = FieldChecks()
     checks.slug(spec.slug, "slug")
+    checks.slug(spec.product, "product")
     checks.text(spec.name, "name", longest=64, required=True)
     checks.text(spec.description, "description")
     checks.number(spec.position, "position", least=0, most=32_767)

@@ -11,5 +11,7 @@ def check_product(spec: ProductSpec) -> FieldChecks:
     checks.text(spec.name, "name", longest=128, required=True)
     checks.text(spec.summary, "summary", longest=256)
     checks.text(spec.description, "description")
+    for at, slug in enumerate(spec.apis):
+        checks.slug(slug, "apis", at)
     checks.unique(((slug, ("apis", at)) for at, slug in enumerate(spec.apis)), "API")
     return checks

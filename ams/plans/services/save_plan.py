@@ -32,6 +32,7 @@ def save_plan(*, spec: PlanSpec, plan_id: uuid.UUID | None = None) -> Plan:
     # First of all: its row lock makes changes one after the other, so that the checks hold.
     raise_configuration_version()
     checks = check_plan(spec)
+    checks.finish()
     product = Product.objects.filter(slug=spec.product).first()
     if product is None:
         checks.add(f"there is no product {spec.product!r}.", "product")

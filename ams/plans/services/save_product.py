@@ -22,6 +22,7 @@ def save_product(*, spec: ProductSpec, product_id: uuid.UUID | None = None) -> P
     # First of all: its row lock makes changes one after the other, so that the checks hold.
     raise_configuration_version()
     checks = check_product(spec)
+    checks.finish()
     others = Product.objects.exclude(pk=product_id) if product_id else Product.objects.all()
     if others.filter(slug=spec.slug).exists():
         checks.add(f"{spec.slug!r} is already the slug of another product.", "slug")

@@ -19,6 +19,8 @@ OPEN: Final = (
 def check_subscription(spec: SubscriptionSpec) -> FieldChecks:
     """Return what is wrong with `spec` by itself; runs no query."""
     checks = FieldChecks()
+    checks.slug(spec.product, "product")
+    checks.slug(spec.plan, "plan")
     checks.text(spec.client_id, "client_id", longest=255, required=True)
     checks.text(spec.application_name, "application_name", longest=128)
     checks.choice(spec.status, [status.value for status in OPEN], "status")

@@ -24,6 +24,7 @@ def save_subscription(*, spec: SubscriptionSpec) -> Subscription:
     # First of all: its row lock makes changes one after the other, so that the checks hold.
     raise_configuration_version()
     checks = check_subscription(spec)
+    checks.finish()
     plan = Plan.objects.filter(product__slug=spec.product, slug=spec.plan).first()
     if plan is None:
         checks.add(f"there is no plan {spec.plan!r} of a product {spec.product!r}.", "plan")

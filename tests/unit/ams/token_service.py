@@ -15,6 +15,7 @@ class FakeTokenService:
 
     def __init__(self):
         self.issuer = ""
+        self.issuer_in_metadata = ""
         self.tokens = {}  # token -> introspection answer
         self.resources = {}
         self.requests = []
@@ -46,7 +47,7 @@ class FakeTokenService:
 
     def _metadata(self):
         return {
-            "issuer": self.issuer,
+            "issuer": self.issuer_in_metadata or self.issuer,
             "token_endpoint": f"{self.issuer}/oauth/token",
             "introspection_endpoint": f"{self.issuer}/oauth/introspect",
         }

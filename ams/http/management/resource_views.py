@@ -1,0 +1,102 @@
+"""Views of the catalog's resources: read the request, call one service, write the answer."""
+
+import dataclasses
+import logging
+from typing import Any, ClassVar
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from ams.documents.spec_fields import read_spec
+from ams.field_checks import FieldChecks
+
+_audit = logging.getLogger("ams.audit")
+
+
+def read_request(spec_type: type[Any], data: object) -> Any:
+    """Return the spec in a request's body. Raises InvalidFields; unknown members are refused."""
+    checks = FieldChecks()
+    spec = read_spec(spec_type, data, (), checks)
+    checks.finish()
+    return spec
+
+
+class ManagementViewSet(GenericViewSet[Any]):
+    """What all views of the management API share."""
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Keep answers out of caches, and note who changed what."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "no-store")
+        if request.method not in {"GET", "HEAD", "OPTIONS"}:
+            holder = getattr(request, "auth", None)
+            _audit.info(
+                "%s %s -> %s by client %r, subject %r",
+                request.method,
+                request.path,
+                answer.status_code,
+                getattr(holder, "client_id", ""),
+                getattr(holder, "subject", ""),
+            )
+        return answer
+
+
+class SpecViewSet(ManagementViewSet):
+    """List, get, create, replace and delete things that are described by a spec and a slug."""
+
+    lookup_field = "slug"
+    spec_type: ClassVar[type[Any]]
+
+    def spec_of(self, row: Any) -> Any:
+        """Return what `row` is."""
+        raise NotImplementedError
+
+    def save_spec(self, spec: Any, row: Any) -> Any:
+        """Return the saved row; `row` is None for a new one."""
+        raise NotImplementedError
+
+    def delete_row(self, row: Any) -> None:
+        """Take `row` away."""
+        raise NotImplementedError
+
+    def read(self, request: Request) -> Any:
+        """Return the spec that the request brings."""
+        return read_request(self.spec_type, request.data)
+
+    def represent(self, row: Any) -> Any:
+        """Return the answer for `row`."""
+        values = {"id": row.pk, **dataclasses.asdict(self.spec_of(row))}
+        return self.get_serializer(values).data
+
+    def list(self, request: Request, **path: str) -> Response:
+        """Return a page of them, in the order of their slugs."""
+        del request, path
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([self.represent(row) for row in page or []])
+
+    def retrieve(self, request: Request, **path: str) -> Response:
+        """Return one."""
+        del request, path
+        return Response(self.represent(self.get_object()))
+
+    def create(self, request: Request, **path: str) -> Response:
+        """Make a new one; the slug must be free."""
+        del path
+        row = self.save_spec(self.read(request), None)
+        return Response(self.represent(row), status=status.HTTP_201_CREATED)
+
+    def update(self, request: Request, **path: str) -> Response:
+        """Replace it by what the request says; members left out get their defaults."""
+        del path
+        row = self.save_spec(self.read(request), self.get_object())
+        return Response(self.represent(row))
+
+    def destroy(self, request: Request, **path: str) -> Response:
+        """Take it away."""
+        del request, path
+        self.delete_row(self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)

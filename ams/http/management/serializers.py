@@ -1,0 +1,171 @@
+"""The shapes of the management API, for answers and for the OpenAPI description.
+
+Requests are read by `ams.documents.spec_fields`, as YAML documents are; a test keeps the names
+here and there the same.
+"""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from ams.catalog.models import API
+from ams.plans.models import Plan, PriceComponent
+from ams.subscriptions.models import Subscription
+
+
+class UpstreamSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(read_only=True)
+    slug = serializers.CharField(max_length=50)
+    url = serializers.CharField(max_length=512, help_text="http://host:port or https://host/prefix")
+    connect_timeout_seconds = serializers.FloatField(required=False)
+    first_byte_timeout_seconds = serializers.FloatField(required=False)
+    idle_timeout_seconds = serializers.FloatField(required=False)
+    ca_pem = serializers.CharField(required=False, help_text="Certificates to trust, as PEM.")
+
+
+class ScopeSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=128)
+    description = serializers.CharField(required=False, max_length=256)
+
+
+class OperationSerializer(serializers.Serializer[Any]):
+    operation_id = serializers.CharField(max_length=128)
+    method = serializers.CharField(help_text="GET, POST, … or * for any")
+    path = serializers.CharField(max_length=256, help_text="/orders/{order_id}")
+    summary = serializers.CharField(required=False, max_length=256)
+    scopes = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="All of them are required."
+    )
+
+
+class APISerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(read_only=True)
+    slug = serializers.CharField(max_length=50)
+    name = serializers.CharField(max_length=128)
+    base_path = serializers.CharField(max_length=128, help_text="/orders/v1")
+    upstream = serializers.CharField(help_text="The slug of an upstream.")
+    version = serializers.CharField(required=False, max_length=32)
+    summary = serializers.CharField(required=False, max_length=256)
+    description = serializers.CharField(required=False)
+    tags = serializers.ListField(child=serializers.CharField(max_length=32), required=False)
+    state = serializers.ChoiceField(choices=API.State.choices, required=False)
+    resource = serializers.CharField(
+        required=False,
+        help_text="What tokens are made for (RFC 8707). Empty: gateway URL and base path.",
+    )
+    allow_encoded_slash = serializers.BooleanField(required=False)
+    max_body_bytes = serializers.IntegerField(required=False)
+    claims = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Claims of the user that the upstream's JWT carries.",
+    )
+    scopes = ScopeSerializer(many=True, required=False)
+    operations = OperationSerializer(many=True, required=False)
+    openapi = serializers.DictField(required=False, allow_null=True)
+
+
+class ProductSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(read_only=True)
+    slug = serializers.CharField(max_length=50)
+    name = serializers.CharField(max_length=128)
+    summary = serializers.CharField(required=False, max_length=256)
+    description = serializers.CharField(required=False)
+    is_published = serializers.BooleanField(required=False)
+    apis = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Slugs of APIs."
+    )
+
+
+class RateLimitSerializer(serializers.Serializer[Any]):
+    calls = serializers.IntegerField()
+    window_seconds = serializers.IntegerField(required=False)
+    burst = serializers.IntegerField(required=False, allow_null=True)
+
+
+class QuotaSerializer(serializers.Serializer[Any]):
+    calls = serializers.IntegerField()
+    period = serializers.ChoiceField(choices=Plan.Period.choices, required=False)
+    overage = serializers.ChoiceField(choices=Plan.Overage.choices, required=False)
+
+
+class _PriceField(serializers.DecimalField):
+    """A price per call in major units; answered as text, so that it stays exact."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=20, decimal_places=10, normalize_output=True, **options)
+
+
+class TierSerializer(serializers.Serializer[Any]):
+    up_to = serializers.IntegerField(required=False, allow_null=True, help_text="null: no end.")
+    unit_price = _PriceField()
+
+
+class ComponentSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=PriceComponent.Kind.choices)
+    label = serializers.CharField(max_length=128)  # type: ignore[assignment]  # hides Field.label
+    amount_minor = serializers.IntegerField(
+        required=False, allow_null=True, help_text="Flat fee per period, in minor units."
+    )
+    unit_price = _PriceField(required=False, allow_null=True)
+    included_calls = serializers.IntegerField(required=False)
+    tiers = TierSerializer(many=True, required=False)
+
+
+class PlanSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(read_only=True)
+    product = serializers.CharField(read_only=True, help_text="The product of the address.")
+    slug = serializers.CharField(max_length=50)
+    name = serializers.CharField(max_length=64)
+    description = serializers.CharField(required=False)
+    position = serializers.IntegerField(required=False)
+    is_published = serializers.BooleanField(required=False)
+    requires_approval = serializers.BooleanField(required=False)
+    currency = serializers.CharField(required=False, help_text="ISO 4217: EUR")
+    timezone = serializers.CharField(required=False, help_text="Europe/Berlin")
+    rate_limit = RateLimitSerializer(required=False, allow_null=True)
+    quota = QuotaSerializer(required=False, allow_null=True)
+    components = ComponentSerializer(many=True, required=False)
+
+
+class SubscriberSerializer(serializers.Serializer[Any]):
+    subject = serializers.CharField(help_text="The `sub` of the token service.")
+    name = serializers.CharField(required=False)
+    email = serializers.EmailField(required=False)
+
+
+class NewSubscriptionSerializer(serializers.Serializer[Any]):
+    client_id = serializers.CharField(max_length=255)
+    product = serializers.CharField()
+    plan = serializers.CharField()
+    subscriber = SubscriberSerializer()
+    application_name = serializers.CharField(required=False, max_length=128)
+    activated_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        help_text="Makes it active since then, without asking for approval.",
+    )
+
+
+class SubscriptionSerializer(NewSubscriptionSerializer):
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=Subscription.Status.choices)
+    reason = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(required=False, max_length=256)
+
+
+class OpenAPIImportSerializer(serializers.Serializer[Any]):
+    document = serializers.CharField(help_text="The OpenAPI document as text, JSON or YAML.")
+    upstream = serializers.CharField(required=False, help_text="Needed for a new API.")
+    slug = serializers.CharField(required=False, help_text="Empty: made from the title.")
+    base_path = serializers.CharField(required=False, help_text="Empty: of the first server.")
+
+
+class ImportedAPISerializer(serializers.Serializer[Any]):
+    api = APISerializer()
+    warnings = serializers.ListField(child=serializers.CharField())
