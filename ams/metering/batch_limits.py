@@ -17,7 +17,7 @@ _COUNTER_MAXIMUM: Final = 10**12
 _NUMBER_MAXIMA: Final = {
     "minute": 2**33,  # the year 2242: anything PostgreSQL can turn into a timestamp
     "status": 999,
-    "calls": _COUNTER_MAXIMUM,
+    "calls": 10**9,
     "request_bytes": _COUNTER_MAXIMUM,
     "response_bytes": _COUNTER_MAXIMUM,
     "latency_ms": _COUNTER_MAXIMUM,
