@@ -13,14 +13,15 @@ PAGE_SIZE: Final = 1000
 def get_revocations(*, after: int | None) -> RevocationPage:
     """Return the page of the feed behind the cursor `after`; runs two statements.
 
-    Without `after`: where the feed stands. A cursor that cannot be continued (events behind it are
-    gone, or it is from another database) gets `reset` and where the feed stands now.
+    Without `after`: where the feed stands; 0 while it is empty. A cursor that cannot be continued
+    (events behind it are gone, or it is from another database) gets `reset` and where the feed
+    stands now. 0 can always be continued: what was dropped since is of tokens long expired.
     """
     bounds = RevocationEvent.objects.aggregate(oldest=Min("id"), newest=Max("id"))
     oldest, newest = bounds["oldest"] or 0, bounds["newest"] or 0
     if after is None:
         return RevocationPage(cursor=newest)
-    if after > newest or after < oldest - 1:
+    if after > newest or 0 < after < oldest - 1:
         return RevocationPage(cursor=newest, reset=True)
     # Read after the bounds: what commits in between is on the page, and in its cursor.
     rows = list(

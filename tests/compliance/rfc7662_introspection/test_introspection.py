@@ -145,9 +145,7 @@ def test_dead_token_is_inactive(client, gateway, app, end):
     assert introspect(client, gateway, token).json() == {"active": False}
 
 
-@pytest.mark.compliance(
-    "RFC 7662", "2.1", "a refresh token is inactive for a resource server"
-)
+@pytest.mark.compliance("RFC 7662", "2.1", "a refresh token is inactive for a resource server")
 @pytest.mark.parametrize("hint", ["", "refresh_token", "access_token"])
 def test_refresh_token_is_inactive(client, gateway, app, hint):
     make_resource(readers=[gateway.client])
