@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from ams.metering.tasks import fold_usage
@@ -10,11 +11,8 @@ from ams.metering.tasks import fold_usage
 logger = logging.getLogger(__name__)
 
 _PAUSE_SECONDS: Final = 5.0
-_EXPIRES_SECONDS: Final = 60
-
-
-def _send_task() -> None:
-    fold_usage.apply_async(retry=False, expires=_EXPIRES_SECONDS)
+# From the queue's own thread, which knows no transaction: `enqueue` belongs into on_commit.
+_SEND_TASK: Final = partial(fold_usage.apply_async, retry=False, expires=60)
 
 
 class FoldQueue:
@@ -25,7 +23,7 @@ class FoldQueue:
     """
 
     def __init__(
-        self, send: Callable[[], object] = _send_task, *, pause_seconds: float = _PAUSE_SECONDS
+        self, send: Callable[[], object] = _SEND_TASK, *, pause_seconds: float = _PAUSE_SECONDS
     ) -> None:
         self.failures = 0
         self._send = send
@@ -35,7 +33,7 @@ class FoldQueue:
         self._lock = threading.Lock()
 
     def enqueue(self) -> None:
-        """Have the task sent soon. Returns at once."""
+        """Have the task sent soon; call it on commit. Returns at once."""
         self._wanted.set()
         with self._lock:
             # Started late, because a server forks its workers after it has loaded the code.
