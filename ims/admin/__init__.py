@@ -1,0 +1,26 @@
+"""The token service in admin: people, applications, what was allowed, and the keys.
+
+Nothing here shows a digest or a private key, and every change goes through a service. Sign-in is
+allauth's, with its rate limits and second factor, which the admin's own page would go round.
+"""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.contrib.auth.models import Group
+
+from ims.admin.consents import ConsentAdmin
+from ims.admin.grants import GrantAdmin
+from ims.admin.groups import GroupAdmin
+from ims.admin.keys import SigningKeyAdmin
+from ims.admin.resources import ProtectedResourceAdmin
+from ims.admin.users import UserAdmin
+from ims.models import Consent, Grant, ProtectedResource, SigningKey, User
+
+admin.site.unregister(Group)
+admin.site.register(Group, GroupAdmin)
+admin.site.register(User, UserAdmin)
+admin.site.register(Grant, GrantAdmin)
+admin.site.register(Consent, ConsentAdmin)
+admin.site.register(SigningKey, SigningKeyAdmin)
+admin.site.register(ProtectedResource, ProtectedResourceAdmin)
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

@@ -1,0 +1,120 @@
+import re
+
+import pytest
+from django.urls import reverse
+
+from ims.models import Client, ClientSecret, InitialAccessToken, RevocationEvent
+from tests.factories.identity import (
+    make_access_token,
+    make_client,
+    make_public_client,
+    make_resource,
+)
+from wire import bearer
+
+pytestmark = pytest.mark.django_db
+
+
+def act(admin_client, name, *clients):
+    form = {"action": name, "_selected_action": [client.pk for client in clients]}
+    return admin_client.post(reverse("admin:ims_client_changelist"), form, follow=True)
+
+
+def test_client_page_shows_the_record_and_no_digest(admin_client):
+    known = make_client(name="Orders app")
+    digest = bearer.digest(known.secret).hex()
+
+    page = admin_client.get(reverse("admin:ims_client_change", args=[known.client.pk]))
+
+    text = page.content.decode()
+    assert page.status_code == 200
+    assert "Orders app" in text
+    assert digest not in text
+    assert "digest" not in text
+
+
+def test_change_in_admin_leaves_what_the_client_declared(admin_client):
+    client = make_client(name="Orders app").client
+    url = reverse("admin:ims_client_change", args=[client.pk])
+
+    admin_client.post(url, {"scopes": "orders:read", "is_first_party": "on", "name": "Hijacked"})
+
+    client.refresh_from_db()
+    assert (client.name, client.scopes, client.is_first_party) == (
+        "Orders app",
+        ["orders:read"],
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "is_disabled"), [("disable_clients", True), ("revoke_tokens", False)]
+)
+def test_tokens_end_from_the_list(admin_client, name, is_disabled):
+    client = make_client().client
+    make_access_token(client)
+
+    act(admin_client, name, client)
+
+    client.refresh_from_db()
+    assert RevocationEvent.objects.count() == 1
+    assert (client.disabled_at is not None) is is_disabled
+
+
+def test_deleting_tells_the_gateways(admin_client):
+    client = make_client().client
+    make_access_token(client)
+    url = reverse("admin:ims_client_delete", args=[client.pk])
+
+    admin_client.post(url, {"post": "yes"})
+
+    assert not Client.objects.exists()
+    assert RevocationEvent.objects.count() == 1
+
+
+def test_rotated_secret_is_shown_once(admin_client):
+    known = make_client()
+
+    shown = re.search(
+        "tgcs_[0-9A-Za-z]{49}", act(admin_client, "rotate_secret", known.client).content.decode()
+    )
+
+    again = admin_client.get(reverse("admin:ims_client_changelist")).content.decode()
+    assert bytes(ClientSecret.objects.get().digest) == bearer.digest(shown[0])
+    assert shown[0] not in again
+
+
+def test_secrets_of_public_or_several_clients_are_not_rotated(admin_client):
+    known, public = make_client(), make_public_client()
+
+    act(admin_client, "rotate_secret", public)
+    act(admin_client, "rotate_secret", known.client, public)
+
+    assert bytes(ClientSecret.objects.get().digest) == bearer.digest(known.secret)
+
+
+def test_clients_are_not_added_by_hand(admin_client):
+    assert admin_client.get(reverse("admin:ims_client_add")).status_code == 403
+
+
+def test_new_initial_access_token_is_shown_once(admin_client):
+    form = {"label": "partners", "allowed_grant_types": "authorization_code", "allowed_scopes": ""}
+
+    page = admin_client.post(reverse("admin:ims_initialaccesstoken_add"), form, follow=True)
+
+    shown = re.search("tgia_[0-9A-Za-z]{49}", page.content.decode())
+    record = InitialAccessToken.objects.get()
+    assert bytes(record.digest) == bearer.digest(shown[0])
+    assert record.allowed_grant_types == ["authorization_code"]
+    change = admin_client.get(reverse("admin:ims_initialaccesstoken_change", args=[record.pk]))
+    assert shown[0] not in change.content.decode()
+
+
+def test_protected_resources_are_read_only(admin_client):
+    record = make_resource(readers=[make_client().client])
+    url = reverse("admin:ims_protectedresource_change", args=[record.pk])
+
+    assert "orders:read" in admin_client.get(url).content.decode()
+    assert admin_client.get(reverse("admin:ims_protectedresource_changelist")).status_code == 200
+    assert admin_client.post(url, {"name": "x"}).status_code == 403
+    assert admin_client.get(reverse("admin:ims_protectedresource_add")).status_code == 403
