@@ -11,16 +11,18 @@ from django.contrib.auth.models import Group
 from ims.admin.consents import ConsentAdmin
 from ims.admin.grants import GrantAdmin
 from ims.admin.groups import GroupAdmin
+from ims.admin.initial_access_tokens import InitialAccessTokenAdmin
 from ims.admin.keys import SigningKeyAdmin
 from ims.admin.resources import ProtectedResourceAdmin
 from ims.admin.users import UserAdmin
-from ims.models import Consent, Grant, ProtectedResource, SigningKey, User
+from ims.models import Consent, Grant, InitialAccessToken, ProtectedResource, SigningKey, User
 
 admin.site.unregister(Group)
 admin.site.register(Group, GroupAdmin)
 admin.site.register(User, UserAdmin)
 admin.site.register(Grant, GrantAdmin)
 admin.site.register(Consent, ConsentAdmin)
+admin.site.register(InitialAccessToken, InitialAccessTokenAdmin)
 admin.site.register(SigningKey, SigningKeyAdmin)
 admin.site.register(ProtectedResource, ProtectedResourceAdmin)
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

@@ -1,59 +1,119 @@
-"""Clients in admin."""
+"""Clients in admin: the record to read, and what an administrator may do about it."""
 
 from collections.abc import Iterable
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin
 
-from ims.admin.read_only import ReadOnlyAdmin
 from ims.models import Client
+from ims.services.delete_client import delete_client
 from ims.services.disable_client import disable_client
 from ims.services.enable_client import enable_client
+from ims.services.revoke_client_tokens import revoke_client_tokens
+from ims.services.rotate_client_secret import rotate_client_secret
 
 
-class ClientAdmin(ReadOnlyAdmin):
-    """The master record of every application; secrets are never shown.
+# Registered by django-oauth-toolkit, which reads APPLICATION_ADMIN_CLASS from the settings.
+class ClientAdmin(ModelAdmin):
+    """The master record of every application; no digest is ever shown.
 
-    What a client registered changes by registration management only, where it is checked.
+    What a client declares of itself stays its own to change (RFC 7592); here it can be trusted,
+    stopped, emptied of tokens, given a new secret or deleted, always through the services.
     """
 
-    list_display = ("client_id", "name", "client_type", "registration_source", "disabled_at")
+    list_display = ("client_id", "name", "client_type", "registration_source", "state", "created")
+    list_filter = ("client_type", "registration_source", "is_first_party")
     search_fields = ("client_id", "name")
-    fields = (
+    ordering = ("-created",)
+    readonly_fields = (
         "client_id",
         "name",
         "client_type",
         "token_endpoint_auth_method",
         "grant_types",
-        "scopes",
+        "response_types",
         "redirect_uris",
         "post_logout_redirect_uris",
-        "is_first_party",
         "metadata",
         "registration_source",
+        "registered_with",
         "created",
         "updated",
         "disabled_at",
     )
-    ordering = ("-created",)
-    actions = ("disable", "enable")
+    fields = ("is_first_party", "scopes", *readonly_fields)
+    actions = ("disable_clients", "enable_clients", "revoke_tokens", "rotate_secret")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
-        """All but the administrator's own decision: whether the consent page is skipped."""
-        fields = super().get_readonly_fields(request, obj)
-        return [name for name in fields if name != "is_first_party"]
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Clients come by registration or from the bootstrap, so that the rules always ran."""
+        del request
+        return False
+
+    def get_deleted_objects(
+        self, objs: Iterable[Client], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Name the clients only: their tokens may be many, and nobody deletes those by hand."""
+        del request
+        names = [str(client) for client in objs]
+        return names, {"clients": len(names)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Client) -> None:
+        """Delete by the service, which also tells the gateways."""
+        del request
+        delete_client(client=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        """Delete each by the service."""
+        del request
+        for client in queryset:
+            delete_client(client=client)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Client,
+        form: object,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Save the two editable members only: the rest may have changed since the page was read."""
+        del request, form, change
+        obj.save(update_fields=["scopes", "is_first_party", "updated"])
+
+    @admin.display(description="state")
+    def state(self, client: Client) -> str:
+        """Return whether the client may authenticate."""
+        return "disabled" if client.disabled_at else "enabled"
 
     @admin.action(description="Disable and revoke every token", permissions=["change"])
-    def disable(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+    def disable_clients(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
         """Refuse the chosen clients everywhere; gateways follow within a second."""
         for client in queryset:
             disable_client(client=client)
-        messages.success(request, f"Disabled: {len(queryset)}.")
+        messages.success(request, "Disabled; gateways refuse their tokens from now on.")
 
     @admin.action(description="Enable", permissions=["change"])
-    def enable(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+    def enable_clients(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
         """Let the chosen clients authenticate again."""
         for client in queryset:
             enable_client(client=client)
-        messages.success(request, f"Enabled: {len(queryset)}.")
+        messages.success(request, "Enabled; they need new tokens.")
+
+    @admin.action(description="Revoke every token", permissions=["change"])
+    def revoke_tokens(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        """End every grant and access token of the chosen clients."""
+        revoked = sum(revoke_client_tokens(client=client) for client in queryset)
+        messages.success(request, f"{revoked} access tokens revoked, and every grant.")
+
+    @admin.action(description="Rotate the secret (of one client)", permissions=["change"])
+    def rotate_secret(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        """Show a new secret once; the one before ends. By POST, as every change should be."""
+        clients = list(queryset)
+        if len(clients) != 1:
+            messages.error(request, "Select one client: its new secret is shown only once.")
+        elif clients[0].client_type == Client.CLIENT_PUBLIC:
+            messages.error(request, "A public client has no secret.")
+        else:
+            secret = rotate_client_secret(client=clients[0], label="admin")
+            messages.warning(request, f"Copy it now, it is not shown again: {secret}")

@@ -1,6 +1,6 @@
 """Initial access tokens in admin: made here, shown once."""
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
@@ -8,7 +8,6 @@ from ims.models import InitialAccessToken
 from ims.services.provision_initial_access_token import provision_initial_access_token
 
 
-@admin.register(InitialAccessToken)
 class InitialAccessTokenAdmin(ModelAdmin):
     """Permission to register clients (RFC 7591 §1.2). Deleting one ends it."""
 
