@@ -89,11 +89,11 @@ class UpstreamClient:
 
     async def _send_whole(self, method: bytes, request: bytes) -> UpstreamResponse:
         connection = self._idle.pop() if self._idle else await self._pool.acquire()
-        is_head = method == b"HEAD"
+        waiter = connection.start(request, is_head=method == b"HEAD")
         try:
-            return await connection.start(request, is_head=is_head)
+            return await waiter
         except asyncio.CancelledError:
-            connection.abort()
+            connection.give_up(waiter)
             raise
         except errors.ConnectionLost:
             if not _was_stale(connection) or method not in _IDEMPOTENT:
@@ -144,11 +144,11 @@ class UpstreamClient:
         rest: BodySource | None,
         sent: int,
     ) -> UpstreamResponse:
-        is_head = method == b"HEAD"
+        waiter = connection.start(request, is_head=method == b"HEAD", rest=rest, sent=sent)
         try:
-            return await connection.start(request, is_head=is_head, rest=rest, sent=sent)
+            return await waiter
         except asyncio.CancelledError:
-            connection.abort()
+            connection.give_up(waiter)
             raise
 
 

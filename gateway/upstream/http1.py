@@ -4,7 +4,7 @@ llhttp (httptools) parses; this module keeps the state between its callbacks and
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol, cast
 
 import httptools
@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         "is_lost",
         "is_reused",
         "on_body",
+        "on_header",
         "read_deadline",
         "write_deadline",
     )
@@ -85,8 +86,10 @@ class Connection(asyncio.Protocol):
         self._upload: asyncio.Task[None] | None = None
         self._can_write: asyncio.Future[None] | None = None
         self._chunks: list[bytes] = []
-        self.on_body = self._chunks.append  # called by the parser: no Python frame per piece
         self._headers: list[tuple[bytes, bytes]] = []
+        # The parser's most frequent callbacks. A closure is half the price of a bound method.
+        self.on_body = self._chunks.append
+        self.on_header = _collector(self._headers)
         self.is_lost = self.is_reused = False
         self.read_deadline = self.write_deadline = NEVER
         self._parser = httptools.HttpResponseParser(self)
@@ -99,7 +102,7 @@ class Connection(asyncio.Protocol):
     ) -> "asyncio.Future[UpstreamResponse]":
         """Send `request` and then `rest`, of which `sent` bytes are in `request` already.
 
-        The future gives the response once its head is here; who cancels it must call `abort`.
+        The future gives the response once its head is here. Who stops waiting calls `give_up`.
         """
         if self._transport is None:
             raise errors.ConnectionLost("The upstream closed the connection.")
@@ -114,6 +117,16 @@ class Connection(asyncio.Protocol):
             self.read_deadline = NEVER
             self._upload = self._loop.create_task(self._send_rest(rest, sent))
         return waiter
+
+    def give_up(self, waiter: "asyncio.Future[UpstreamResponse]") -> None:
+        """Drop the exchange that `waiter` stood for, wherever it is by now.
+
+        It may be over and the connection in other hands: those are left alone.
+        """
+        if waiter is self._waiter:
+            self.abort()
+        elif not waiter.cancelled() and waiter.exception() is None:
+            waiter.result().abort()
 
     def abort(self) -> None:
         """Drop the connection now."""
@@ -267,14 +280,11 @@ class Connection(asyncio.Protocol):
         if self._is_complete:
             self._is_kept = False  # bytes beyond the response
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._status:  # what comes later are trailers, which are dropped
-            self._headers.append((name, value))
-
     def on_headers_complete(self) -> None:
         if self._status:
             return
-        headers, self._headers = self._headers, []
+        headers = self._headers.copy()
+        self._headers.clear()
         status = self._parser.get_status_code()
         if status < 200:
             if status not in _INTERIM:
@@ -307,8 +317,13 @@ class Connection(asyncio.Protocol):
         self._violation = ""
         self._is_chunked = self._is_complete = self._is_kept = self._is_doomed = False
         self.has_received = False
+        if self._headers:
+            self._headers.clear()  # trailers of the response before
 
     def _deliver(self, waiter: "asyncio.Future[UpstreamResponse]") -> None:
+        if waiter.done():  # cancelled; its task has not run since
+            self.abort()
+            return
         headers = self._final_headers
         if (self._is_chunked or not self._is_complete) and self._has_odd_coding(headers):
             self.fail(errors.ProtocolViolation("Transfer-Encoding is not exactly chunked."))
@@ -327,8 +342,7 @@ class Connection(asyncio.Protocol):
                 # The upstream does not want the body: stop sending it (RFC 9112 §9.5). A 2xx
                 # head may come early from an application that answers while it reads.
                 self._is_doomed = self._stop_upload()
-        if not waiter.done():
-            waiter.set_result(response)
+        waiter.set_result(response)
 
     def _continue_body(self) -> None:
         response = cast("UpstreamResponse", self._response)
@@ -373,6 +387,15 @@ class Connection(asyncio.Protocol):
             or codings[0].strip().lower() != b"chunked"
             or self._parser.get_http_version() != "1.1"
         )
+
+
+def _collector(pairs: list[tuple[bytes, bytes]]) -> Callable[[bytes, bytes], None]:
+    append = pairs.append
+
+    def on_header(name: bytes, value: bytes) -> None:
+        append((name, value))
+
+    return on_header
 
 
 def _has_framing(headers: Iterable[tuple[bytes, bytes]]) -> bool:

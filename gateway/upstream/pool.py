@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from typing import Final
 
@@ -48,6 +49,7 @@ class ConnectionPool:
         # None is handed over when a slot became free, to be filled by the waiter itself.
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._time = time.monotonic  # until there is a loop, whose time is cheaper
         self._all_gone: asyncio.Future[None] | None = None
 
     async def acquire(self) -> Connection:
@@ -105,7 +107,7 @@ class ConnectionPool:
             if not waiter.done():
                 waiter.set_result(connection)
                 return
-        connection.read_deadline = asyncio.get_running_loop().time() + _IDLE_CONNECTION_SECONDS
+        connection.read_deadline = self._time() + _IDLE_CONNECTION_SECONDS
         self.idle.append(connection)
 
     def forget(self, connection: Connection) -> None:
@@ -121,6 +123,7 @@ class ConnectionPool:
     async def _connect(self) -> Connection:
         """Open a connection in the slot that the caller has taken."""
         loop = asyncio.get_running_loop()
+        self._time = loop.time
         connection = Connection(self, loop)
         opened: Connection | None = None
         where = f"{self._host}:{self._port}"
@@ -158,7 +161,9 @@ class ConnectionPool:
         try:
             return await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            elif not waiter.cancelled() and waiter.exception() is None:
                 self._pass_on(waiter.result())
             raise
         finally:

@@ -425,6 +425,55 @@ async def test_cancelled_send_drops_the_connection(serve, connect):
     assert client._pool._slots_taken == 0
 
 
+async def test_cancelling_a_finished_send_leaves_the_next_one_on_its_connection_alone(
+    serve, connect
+):
+    async def script(peer):
+        await peer.request()
+        await peer.request()
+        await peer.send(OK)
+
+    client = connect(await serve(script), max_connections=1)
+    first = asyncio.ensure_future(client.send(b"GET", b"/1", [], b""))
+    await asyncio.sleep(0.05)
+    second = asyncio.ensure_future(client.send(b"POST", b"/2", [], b""))
+    await asyncio.sleep(0.05)
+
+    # The response arrives, the next request gets the connection, and only then is the first
+    # task, which has not run since, cancelled.
+    (connection,) = client._pool._connections
+    connection.data_received(OK)
+    first.cancel()
+
+    assert (await second).body == b"ok"
+    assert first.cancelled()
+
+
+async def test_cancelled_send_whose_head_has_just_come_drops_the_connection(serve, connect):
+    client = connect(await serve(Recorder(pause=5)))
+    send = asyncio.ensure_future(client.send(b"GET", b"/", [], b""))
+    await asyncio.sleep(0.05)
+
+    (connection,) = client._pool._connections
+    connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+    send.cancel()
+    await asyncio.wait([send])
+
+    assert client._pool._slots_taken == 0
+
+
+async def test_cancelled_waiters_do_not_pile_up(serve, connect):
+    client = connect(await serve(Recorder(pause=5)), max_connections=1)
+    sends = [asyncio.ensure_future(client.send(b"GET", b"/", [], b"")) for _ in range(20)]
+    await asyncio.sleep(0.05)
+
+    for send in sends[1:]:
+        send.cancel()
+    await asyncio.wait(sends[1:])
+
+    assert not client._pool._waiters
+
+
 async def test_abort_drops_the_connection(serve, connect):
     gone = asyncio.Event()
 
