@@ -200,9 +200,11 @@ class Stack:
         """The calls and the burst of a plan's rate limit."""
         return tuple(self.ask("plan_limit", slug))
 
-    def new_api(self, upstream_url):
+    def new_api(self, upstream_url, first_byte_timeout_seconds=30.0):
         """A published API of its own with an application subscribed to it."""
-        return LiveAPI(self, f"test-{secrets.token_hex(4)}", upstream_url)
+        return LiveAPI(
+            self, f"test-{secrets.token_hex(4)}", upstream_url, first_byte_timeout_seconds
+        )
 
     def ask(self, command, *arguments):
         """Have the agent change or read the stack's data."""
@@ -265,11 +267,16 @@ class LiveApplication:
 class LiveAPI:
     """An API made for one test, with one operation that takes every path."""
 
-    def __init__(self, stack, slug, upstream_url):
+    def __init__(self, stack, slug, upstream_url, first_byte_timeout_seconds):
         self.stack = stack
         self.slug = slug
         self.base_path = f"/{slug}"
-        stack.ask("apply", _DECLARATION.format(slug=slug, upstream_url=upstream_url))
+        declaration = _DECLARATION.format(
+            slug=slug,
+            upstream_url=upstream_url,
+            first_byte_timeout_seconds=first_byte_timeout_seconds,
+        )
+        stack.ask("apply", declaration)
         stack.ask("deliver")
         self.application = stack.new_application(plan=f"{slug}-plan")
         self.resource = f"{stack.gateway_url}{self.base_path}"
@@ -285,6 +292,7 @@ _DECLARATION = """
 upstreams:
   - slug: {slug}
     url: {upstream_url}
+    first_byte_timeout_seconds: {first_byte_timeout_seconds}
 apis:
   - slug: {slug}
     name: {slug}

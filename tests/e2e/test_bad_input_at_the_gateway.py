@@ -26,7 +26,11 @@ def token(stack):
 
 
 def request(
-    path: bytes = PATH, *, method: bytes = b"GET", headers: tuple[bytes, ...] = (), body: bytes = b""
+    path: bytes = PATH,
+    *,
+    method: bytes = b"GET",
+    headers: tuple[bytes, ...] = (),
+    body: bytes = b"",
 ) -> bytes:
     lines = [method + b" " + path + b" HTTP/1.1", b"Host: localhost", *headers, b"", body]
     return b"\r\n".join(lines)
