@@ -75,7 +75,8 @@ def _celery(installation: Installation, command: str, *options: str) -> Program:
     return Program(
         name=command,
         argv=_python("celery", "-A", "config.celery", command, "-l", "WARNING", *options),
-        environ={"TOLLGATE_READY_FILE": str(ready)},
+        # The system checks load every view; `prepare` or the web role ran them already.
+        environ={"TOLLGATE_READY_FILE": str(ready), "CELERY_SKIP_CHECKS": "1"},
         is_ready=ready.exists,
         before_start=lambda: _forget(ready),
     )
