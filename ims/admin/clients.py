@@ -44,7 +44,7 @@ class ClientAdmin(ModelAdmin):
         "disabled_at",
     )
     fields = ("is_first_party", "scopes", *readonly_fields)
-    actions = ("disable_clients", "enable_clients", "revoke_tokens", "rotate_secret")
+    actions = ("disable", "enable", "revoke_tokens", "rotate_secret")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Clients come by registration or from the bootstrap, so that the rules always ran."""
@@ -87,14 +87,14 @@ class ClientAdmin(ModelAdmin):
         return "disabled" if client.disabled_at else "enabled"
 
     @admin.action(description="Disable and revoke every token", permissions=["change"])
-    def disable_clients(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+    def disable(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
         """Refuse the chosen clients everywhere; gateways follow within a second."""
         for client in queryset:
             disable_client(client=client)
         messages.success(request, "Disabled; gateways refuse their tokens from now on.")
 
     @admin.action(description="Enable", permissions=["change"])
-    def enable_clients(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+    def enable(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
         """Let the chosen clients authenticate again."""
         for client in queryset:
             enable_client(client=client)
