@@ -1,0 +1,92 @@
+import uuid
+from decimal import Decimal
+
+from ams.data import PlanData, PriceComponentData
+from portal.plan_words import describe_plan
+
+
+def component(kind, **changes):
+    values = {
+        "kind": kind,
+        "label": "Calls",
+        "amount_minor": None,
+        "unit_price": None,
+        "included_calls": 0,
+        "tiers": (),
+    }
+    return PriceComponentData(**(values | changes))
+
+
+def plan(*components, **changes):
+    values = {
+        "id": uuid.uuid4(),
+        "slug": "plan",
+        "name": "Plan",
+        "description": "",
+        "product_slug": "orders",
+        "product_name": "Orders",
+        "requires_approval": False,
+        "currency": "EUR",
+        "rate_limit_calls": None,
+        "rate_limit_window_seconds": 60,
+        "rate_limit_burst": None,
+        "quota_calls": None,
+        "quota_period": "month",
+        "quota_overage": "block",
+        "components": components,
+        "is_free": not components,
+    }
+    return PlanData(**(values | changes))
+
+
+FEE = component("flat_fee", label="Base fee", amount_minor=2900)
+PER_CALL = component("per_call", unit_price=Decimal("0.002"), included_calls=10_000)
+TIERS = component("graduated", tiers=((10_000, Decimal("0.002")), (None, Decimal("0.001"))))
+
+
+def test_free_plan_says_so():
+    assert describe_plan(plan()).headline == "Free"
+
+
+def test_single_fee_is_the_headline_and_not_said_twice():
+    words = describe_plan(plan(FEE, PER_CALL))
+
+    assert (words.headline, words.unit) == ("€29.00", "per month, plus usage")
+    assert words.lines == ("First 10,000 calls included", "Then €0.002 per call")
+
+
+def test_several_fees_are_added_up_and_listed():
+    words = describe_plan(plan(FEE, component("flat_fee", label="Support", amount_minor=1000)))
+
+    assert (words.headline, words.unit) == ("€39.00", "per month")
+    assert words.lines == ("Base fee: €29.00 per month", "Support: €10.00 per month")
+
+
+def test_graduated_tiers_name_their_calls():
+    words = describe_plan(plan(TIERS))
+
+    assert (words.headline, words.unit) == ("from €0.001", "per call")
+    assert words.lines == ("Calls 1 to 10,000: €0.002 each", "Above 10,000 calls: €0.001 each")
+
+
+def test_limits_are_in_plain_words():
+    words = describe_plan(
+        plan(
+            rate_limit_calls=100,
+            rate_limit_window_seconds=1,
+            rate_limit_burst=200,
+            quota_calls=1000,
+            quota_overage="bill",
+            requires_approval=True,
+        )
+    )
+
+    assert words.rate_limit == "100 calls per second, bursts of 200"
+    assert words.quota == "1,000 calls per month, then billed per call"
+    assert words.approval == "Approved by the API team first"
+
+
+def test_unusual_window_is_given_in_seconds():
+    words = describe_plan(plan(rate_limit_calls=5, rate_limit_window_seconds=90))
+
+    assert words.rate_limit == "5 calls per 90 seconds"
