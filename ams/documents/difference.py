@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ams.documents.spec_fields import write_spec
+from ams.spec_fields import write_spec
 
 _ABSENT: Final = "(not set)"
 _LONGEST_VALUE: Final = 100

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from ams.catalog.openapi import read_openapi
 from ams.documents.kinds import KINDS
-from ams.documents.spec_fields import read_spec, write_spec
 from ams.documents.substitution import substitute
 from ams.errors import FieldProblem, InvalidDocument
 from ams.field_checks import FieldChecks, suggest
 from ams.marked_yaml import MarkedDocument, parse_marked
+from ams.spec_fields import read_spec, write_spec
 
 _TAKEN_FROM_OPENAPI: Final = ("version", "summary", "description", "scopes", "operations")
 

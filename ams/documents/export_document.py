@@ -5,9 +5,9 @@ from typing import Any, Final
 import yaml
 
 from ams.documents.kinds import KINDS
-from ams.documents.spec_fields import write_spec
 from ams.documents.substitution import escape
 from ams.marked_yaml import is_text_when_plain
+from ams.spec_fields import write_spec
 
 # What an OpenAPI document would fill in is written out, or an empty field would come back filled.
 _ALL_BESIDE_OPENAPI: Final = frozenset(

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from ams.documents.spec_fields import read_spec
 from ams.field_checks import FieldChecks
+from ams.spec_fields import read_spec
 
 _audit = logging.getLogger("ams.audit")
 

@@ -1,6 +1,6 @@
 """The shapes of the management API, for answers and for the OpenAPI description.
 
-Requests are read by `ams.documents.spec_fields`, as YAML documents are; a test keeps the names
+Requests are read by `ams.spec_fields`, as YAML documents are; a test keeps the names
 here and there the same.
 """
 

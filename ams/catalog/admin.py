@@ -1,0 +1,183 @@
+"""APIs and upstreams in admin."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from ams.catalog.admin_forms import (
+    APIForm,
+    OpenAPIImportForm,
+    OperationForm,
+    UpstreamForm,
+)
+from ams.catalog.models import API, Operation, ResourceRegistration, Scope, Upstream
+from ams.catalog.services.delete_api import delete_api
+from ams.catalog.services.delete_upstream import delete_upstream
+from ams.catalog.services.import_openapi import import_openapi
+from ams.catalog.services.save_api import save_api
+from ams.catalog.services.save_upstream import save_upstream
+from ams.catalog.specs import APISpec, OperationSpec, ScopeSpec, UpstreamSpec
+from ams.errors import InvalidDocument, InvalidFields
+from ams.service_admin import ServiceAdmin, ServiceInline
+
+Rows = Mapping[str, list[Mapping[str, Any]]]
+_MOST_WARNINGS = 10
+
+
+@admin.register(Upstream)
+class UpstreamAdmin(ServiceAdmin):
+    form = UpstreamForm
+    list_display = ("slug", "url", "used_by")
+    search_fields = ("slug", "url")
+    ordering = ("slug",)
+
+    @display(description="Used by")
+    def used_by(self, upstream: Upstream) -> str:
+        return ", ".join(api.slug for api in upstream.apis.all())
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("apis")
+
+    def save_spec(self, cleaned: Mapping[str, Any], sections: Rows, present: Any) -> Upstream:
+        del sections
+        return save_upstream(
+            spec=UpstreamSpec(**cleaned), upstream_id=present.pk if present else None
+        )
+
+    def delete_row(self, row: Upstream) -> None:
+        delete_upstream(upstream_id=row.pk)
+
+
+class ScopeInline(ServiceInline):
+    model = Scope
+    section = "scopes"
+    tab = True
+
+
+class OperationInline(ServiceInline):
+    model = Operation
+    form = OperationForm
+    section = "operations"
+    tab = True
+
+
+@admin.register(API)
+class APIAdmin(ServiceAdmin):
+    form = APIForm
+    list_display = ("name", "version", "base_path", "upstream", "shown_state", "operation_count")
+    list_filter = ("state", "upstream")
+    list_select_related = ("upstream",)
+    search_fields = ("name", "slug", "base_path", "summary")
+    ordering = ("name",)
+    inlines = (ScopeInline, OperationInline)
+    actions_list = ("import_openapi_document",)
+    prepopulated_fields = {"slug": ("name",)}
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "version", "state", "summary", "description", "tags")}),
+        ("Address", {"fields": ("base_path", "upstream", "resource")}),
+        (
+            "What the upstream gets",
+            {"fields": ("claims", "max_body_bytes", "allow_encoded_slash")},
+        ),
+    )
+
+    @display(
+        description="State",
+        label={"published": "success", "draft": "info", "retired": "warning"},
+    )
+    def shown_state(self, api: API) -> str:
+        return api.state
+
+    @display(description="Operations")
+    def operation_count(self, api: API) -> int:
+        return len(api.operations.all())
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("operations")
+
+    def save_spec(self, cleaned: Mapping[str, Any], sections: Rows, present: Any) -> API:
+        values = dict(cleaned)
+        values |= {name: tuple(values[name] or ()) for name in ("tags", "claims")}
+        values["upstream"] = values["upstream"].slug
+        spec = APISpec(
+            **values,
+            openapi=present.openapi if present else None,
+            scopes=tuple(
+                ScopeSpec(name=row["name"], description=row["description"])
+                for row in sections["scopes"]
+            ),
+            operations=tuple(
+                OperationSpec(
+                    operation_id=row["operation_id"],
+                    method=row["method"],
+                    path=row["path"],
+                    summary=row["summary"],
+                    scopes=tuple(row["scopes"] or ()),
+                )
+                for row in sections["operations"]
+            ),
+        )
+        return save_api(spec=spec, api_id=present.pk if present else None)
+
+    def delete_row(self, row: API) -> None:
+        delete_api(api_id=row.pk)
+
+    @action(description="Import OpenAPI", url_path="import-openapi", icon="upload_file")
+    def import_openapi_document(self, request: HttpRequest) -> HttpResponse:
+        """Show the form of the import, or do it."""
+        if not (self.has_add_permission(request) and self.has_change_permission(request)):
+            raise PermissionDenied
+        form = OpenAPIImportForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            answer = self._import(request, form)
+            if answer is not None:
+                return answer
+        context = self.admin_site.each_context(request)
+        context |= {"form": form, "opts": self.opts, "title": "Import an OpenAPI document"}
+        return TemplateResponse(request, "ams/import_openapi.html", context)
+
+    def _import(self, request: HttpRequest, form: OpenAPIImportForm) -> HttpResponse | None:
+        try:
+            imported = import_openapi(**form.import_arguments())
+        except InvalidDocument as error:
+            form.add_error(None, str(error))
+            return None
+        except InvalidFields as error:
+            for problem in error.problems:
+                form.add_error(problem.name if problem.name in form.fields else None, str(problem))
+            return None
+        self.log_change(request, imported.api, "Imported an OpenAPI document.")
+        messages.success(request, f"{imported.api.name} was imported.")
+        for warning in imported.warnings[:_MOST_WARNINGS]:
+            messages.warning(request, warning)
+        left = len(imported.warnings) - _MOST_WARNINGS
+        if left > 0:
+            messages.warning(request, f"{left} more warnings.")
+        return HttpResponseRedirect(reverse("admin:catalog_api_change", args=[imported.api.pk]))
+
+
+@admin.register(ResourceRegistration)
+class ResourceRegistrationAdmin(ModelAdmin):
+    """What the token service was told, and what it did not take yet."""
+
+    list_display = ("resource", "changed_at", "delivered_at", "attempts", "last_error")
+    search_fields = ("resource",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        del request
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        del request, obj
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        del request, obj
+        return False

@@ -1,0 +1,139 @@
+"""Forms of the catalog in admin: what a field is for, not whether its value is usable."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.postgres.forms import SimpleArrayField
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from ams.catalog.checks.api import METHODS
+from ams.catalog.models import API, Operation, Upstream
+from ams.catalog.services.import_openapi import MOST_CHARACTERS
+from ams.service_admin import RowForm, ServiceForm
+
+
+def _words(label: str, help_text: str) -> SimpleArrayField:
+    return SimpleArrayField(
+        forms.CharField(),
+        label=label,
+        required=False,
+        help_text=f"{help_text} Separated by commas.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+class UpstreamForm(ServiceForm):
+    url = forms.CharField(
+        widget=UnfoldAdminTextInputWidget, help_text="http://host:port or https://host/prefix"
+    )
+
+    class Meta:
+        model = Upstream
+        fields = (
+            "slug",
+            "url",
+            "connect_timeout_seconds",
+            "first_byte_timeout_seconds",
+            "idle_timeout_seconds",
+            "ca_pem",
+        )
+
+
+class APIForm(ServiceForm):
+    resource = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="What tokens are made for. Empty: the gateway's URL and the base path.",
+    )
+    tags = _words("Tags", "For the search in the portal.")
+    claims = _words("Claims", "Claims of the user that the upstream finds in its JWT.")
+
+    class Meta:
+        model = API
+        fields = (
+            "name",
+            "slug",
+            "version",
+            "state",
+            "summary",
+            "description",
+            "tags",
+            "base_path",
+            "upstream",
+            "resource",
+            "claims",
+            "max_body_bytes",
+            "allow_encoded_slash",
+        )
+
+
+class OperationForm(RowForm):
+    method = forms.ChoiceField(
+        choices=[(name, name) for name in METHODS], widget=UnfoldAdminSelectWidget
+    )
+    scopes = _words("Scopes", "All are required.")
+
+    class Meta:
+        model = Operation
+        fields = ("operation_id", "method", "path", "summary", "scopes")
+
+
+class OpenAPIImportForm(forms.Form):
+    """A document, as a file or pasted, and where its API belongs."""
+
+    file = forms.FileField(
+        required=False, widget=UnfoldAdminFileFieldWidget, help_text="OpenAPI 3.0 or 3.1."
+    )
+    text = forms.CharField(
+        required=False,
+        strip=False,
+        widget=UnfoldAdminTextareaWidget,
+        label="Or paste it here",
+        help_text="JSON or YAML.",
+    )
+    upstream = forms.ModelChoiceField(
+        Upstream.objects.order_by("slug"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Where calls go. An API that exists keeps its own if none is chosen.",
+    )
+    slug = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="An API with this slug is changed, else a new one is made. Empty: of the title.",
+    )
+    base_path = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Empty: the path of the first server in the document.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        file = cleaned.get("file")
+        if bool(file) == bool(cleaned.get("text")):
+            raise forms.ValidationError("Choose a file or paste the document: one of the two.")
+        if file:
+            if file.size > 4 * MOST_CHARACTERS:
+                raise forms.ValidationError("The file is too large.")
+            try:
+                cleaned["text"] = file.read().decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise forms.ValidationError("The file is not text in UTF-8.") from error
+        return cleaned
+
+    def import_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the service."""
+        cleaned = self.cleaned_data
+        return {
+            "text": cleaned["text"],
+            "source": cleaned["file"].name if cleaned.get("file") else "document",
+            "upstream": cleaned["upstream"].slug if cleaned["upstream"] else "",
+            "slug": cleaned["slug"],
+            "base_path": cleaned["base_path"],
+        }

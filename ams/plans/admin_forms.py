@@ -1,0 +1,85 @@
+"""Forms of products and plans in admin."""
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from ams.plans.models import Plan, PriceComponent, Product
+from ams.plans.specs import TierSpec
+from ams.service_admin import RowForm, ServiceForm
+
+_TIER: Final = re.compile(r"([0-9]{1,18}|rest) *: *([0-9.]{1,20})")
+
+
+class ProductForm(ServiceForm):
+    class Meta:
+        model = Product
+        fields = ("name", "slug", "summary", "description", "is_published", "apis")
+
+
+class PlanForm(ServiceForm):
+    class Meta:
+        model = Plan
+        fields = (
+            "product",
+            "name",
+            "slug",
+            "description",
+            "position",
+            "is_published",
+            "requires_approval",
+            "currency",
+            "timezone",
+            "rate_limit_calls",
+            "rate_limit_window_seconds",
+            "rate_limit_burst",
+            "quota_calls",
+            "quota_period",
+            "quota_overage",
+        )
+
+
+class TiersField(forms.CharField):
+    """Tiers, a line each: `10000: 0.002` up to the 10,000th call, `rest: 0.001` above."""
+
+    widget = UnfoldAdminTextareaWidget({"rows": 3})
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return "\n".join(f"{row['up_to'] or 'rest'}: {row['unit_price']}" for row in value)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(super().has_changed(self.prepare_value(initial or []), data))
+
+    def clean(self, value: Any) -> tuple[TierSpec, ...]:
+        lines = [line.strip() for line in (super().clean(value) or "").splitlines()]
+        return tuple(_read_tier(line) for line in lines if line)
+
+
+def _read_tier(line: str) -> TierSpec:
+    match = _TIER.fullmatch(line)
+    try:
+        if match:
+            up_to = None if match[1] == "rest" else int(match[1])
+            return TierSpec(up_to=up_to, unit_price=Decimal(match[2]))
+    except InvalidOperation:
+        pass
+    raise forms.ValidationError(f"{line!r} is not written as 10000: 0.002 or rest: 0.001.")
+
+
+class PriceComponentForm(RowForm):
+    tiers = TiersField(required=False, help_text="10000: 0.002 ⏎ rest: 0.001")
+
+    class Meta:
+        model = PriceComponent
+        fields = ("position", "kind", "label", "amount_minor", "unit_price", "included_calls")
+
+    def _post_clean(self) -> None:
+        # The row is saved by the service, which takes specs; the model would take JSON.
+        tiers = self.cleaned_data.pop("tiers", ())
+        super()._post_clean()  # type: ignore[misc]  # Django's own hook, not in the stubs
+        self.cleaned_data["tiers"] = tiers
