@@ -6,13 +6,15 @@ from celery import shared_task
 
 from ims.services.delete_expired_credentials import delete_expired_credentials
 from ims.services.delete_expired_revocations import delete_expired_revocations
+from ims.services.delete_expired_sessions import delete_expired_sessions
 
 logger = logging.getLogger(__name__)
 
 
 @shared_task
 def purge_expired() -> None:
-    """Remove codes, tokens, grants and revocation events that are dead by their age."""
+    """Remove codes, tokens, grants, revocation events and sessions that are dead by their age."""
     deleted = delete_expired_credentials()
     delete_expired_revocations()
+    delete_expired_sessions()
     logger.info("Expired rows deleted: %s", deleted)

@@ -23,7 +23,9 @@ def browser_endpoint(*methods: str, ends_forms: bool = False) -> Callable[[View[
     """Return a decorator that makes a view a page or redirect of the token service.
 
     A refusal that may travel goes to the client's redirect URI, with `state` and `iss`
-    (RFC 9207 §2); any other becomes a page. Nothing that leaves here is cached or sends a Referer.
+    (RFC 9207 §2); any other becomes a page. Nothing that leaves here is cached. The site's policy
+    `same-origin` keeps codes out of Referer headers; `no-referrer` would not do, for under it
+    browsers post the consent form with `Origin: null`, which the CSRF check refuses.
     `ends_forms` says that a GET may be the last of a form's redirects: see `depart`.
     """
 
@@ -46,8 +48,6 @@ def browser_endpoint(*methods: str, ends_forms: bool = False) -> Callable[[View[
                 logger.info("%s refused with a page: %s", request.path, error.code)
                 response = show_error(request, error)
             response.headers.setdefault("Cache-Control", "no-store")
-            # The address holds the client's parameters.
-            response.headers["Referrer-Policy"] = "no-referrer"
             return response
 
         return cast("View[P]", endpoint)

@@ -42,6 +42,7 @@ def reauthenticate(browser, response):
     page = response["Location"]
     assert page.startswith("/accounts/reauthenticate/")
     target = parse_qs(urlsplit(page).query)["next"][0]
+    assert browser.get(page).status_code == 200
     back = browser.post(page, {"password": flow.PASSWORD, "next": target})
     assert back["Location"] == target
     return browser.get(target)

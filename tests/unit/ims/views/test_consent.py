@@ -1,3 +1,4 @@
+import re
 import time
 
 import pytest
@@ -79,6 +80,19 @@ def test_anything_but_allow_is_a_denial(browser, app):
     response = flow.decide(browser, flow.authorize(browser, app), "")
 
     assert flow.answer_of(response)["error"] == "access_denied"
+
+
+def test_form_of_the_page_passes_the_csrf_check_as_a_browser_sends_it(browser, app, settings):
+    browser.handler.enforce_csrf_checks = True
+    page = flow.authorize(browser, app)
+    shown = browser.get(page["Location"])
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', flow.text_of(shown))[1]
+    form = {"decision": "allow", "csrfmiddlewaretoken": token}
+
+    response = browser.post(page["Location"], form, headers={"Origin": settings.ISSUER})
+
+    assert "code" in flow.answer_of(response)
+    assert shown["Referrer-Policy"] == "same-origin"
 
 
 def test_answer_needs_the_csrf_token(browser, app):
