@@ -75,10 +75,10 @@ def build_environ(home, ports):
 class Stack:
     """A running `manage.py serve` and what a test needs to use and to disturb it."""
 
-    def __init__(self, home):
+    def __init__(self, home, **environ):
         self.home = home
         self.ports = find_free_ports(len(PORTS))
-        self.environ = build_environ(home, self.ports)
+        self.environ = {**build_environ(home, self.ports), **environ}
         self.output = home / "serve.out"
         self.process = None
         self._agent = None
@@ -86,6 +86,9 @@ class Stack:
     # --- its life -------------------------------------------------------------------------
 
     def start(self):
+        """Start, and return the seconds until it was ready."""
+        began = time.monotonic()
+        self.output.unlink(missing_ok=True)
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve"],
@@ -101,6 +104,7 @@ class Stack:
                 pytest.fail(f"`manage.py serve` did not start:\n{self.output.read_text()}")
             time.sleep(0.1)
         self.quickstart = json.loads((self.home / "quickstart.json").read_text())
+        return time.monotonic() - began
 
     def stop(self):
         """Stop as `kill` does; the exit code."""
@@ -118,6 +122,19 @@ class Stack:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+
+    def find_survivors(self):
+        """The processes that were started for this data folder and still run."""
+        found = []
+        for one in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                command = " ".join(one.cmdline())
+                if (
+                    one.environ().get("TOLLGATE_HOME") == str(self.home)
+                    or str(self.home) in command
+                ):
+                    found.append(command[:200])
+        return found
 
     # --- its addresses --------------------------------------------------------------------
 
