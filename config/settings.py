@@ -260,7 +260,12 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     },
 }
-UNFOLD = {"SITE_TITLE": "Tollgate", "SITE_HEADER": "Tollgate", "SITE_URL": "/"}
+UNFOLD = {
+    "SITE_TITLE": "Tollgate",
+    "SITE_HEADER": "Tollgate",
+    "SITE_URL": "/",
+    "SIDEBAR": {"show_search": True, "navigation": "config.admin_sidebar.navigation"},
+}
 
 LOGGING = {
     "version": 1,
