@@ -18,6 +18,7 @@ from ims.services.ensure_signing_key import ensure_signing_key
 from ims.services.provision_infrastructure_client import provision_infrastructure_client
 from ims.services.provision_initial_access_token import provision_initial_access_token
 from ims.services.register_protected_resource import register_protected_resource
+from wire import bearer
 
 PORTAL_LABEL: Final = "portal"
 _PORTAL_GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
@@ -93,9 +94,15 @@ def _declare(built_in: BuiltInResource, issuer: str) -> ResourceDeclaration:
 
 
 def _provision_portal_token(*, renew: bool) -> str | None:
-    present = InitialAccessToken.objects.filter(label=PORTAL_LABEL)
-    if renew:
-        present.delete()
-    if present.exists():
+    present = InitialAccessToken.objects.filter(label=PORTAL_LABEL).first()
+    if present is None:
+        return provision_initial_access_token(
+            label=PORTAL_LABEL, grant_types=_PORTAL_GRANT_TYPES
+        ).token
+    if not renew:
         return None
-    return provision_initial_access_token(label=PORTAL_LABEL, grant_types=_PORTAL_GRANT_TYPES).token
+    # The record stays: it says what the clients that were registered with it may become.
+    token = bearer.mint(bearer.Prefix.INITIAL_ACCESS_TOKEN)
+    present.digest = bearer.digest(token)
+    present.save(update_fields=["digest"])
+    return token

@@ -84,10 +84,12 @@ def test_given_secret_replaces_the_stored_one_once():
 
 def test_renewal_ends_the_portals_former_token():
     bootstrap()
+    record = InitialAccessToken.objects.get()
 
     renewed = bootstrap(renew_portal_initial_access_token=True)
 
     permission = InitialAccessToken.objects.get()
+    assert permission == record  # clients registered with it keep their limits
     assert bytes(permission.digest) == bearer.digest(renewed.portal_initial_access_token)
 
 
