@@ -3,11 +3,16 @@
 import gc
 import logging
 import os
+from typing import Final
 
 from gateway import config
 from gateway.dataplane.call import Receive, Scope, Send
 from gateway.dataplane.pipeline import serve_call
+from gateway.dataplane.usage_journal import UsageJournalUnusable
 from gateway.worker import Worker
+
+# Calls make no cycles, so the collector may look rarely; its pauses are every caller's.
+_GC_THRESHOLDS: Final = (20_000, 20, 50)
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +50,9 @@ class Application:
         try:
             worker = Worker(config.load())
             await worker.start()
+        except (config.BadConfiguration, UsageJournalUnusable) as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         except Exception as error:  # noqa: BLE001 - the server must be told, whatever it is
             _log.exception("the worker cannot start")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -53,6 +61,7 @@ class Application:
         # What is here now stays: the collector need not walk it during calls.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         await send({"type": "lifespan.startup.complete"})
 
 

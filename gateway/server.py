@@ -2,6 +2,7 @@
 
 import errno
 import multiprocessing
+import os
 import socket
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ def run(config: Config) -> None:
     # Workers are started anew with threads running here, so they must not be forks.
     multiprocessing.set_start_method("spawn", force=True)
     _refuse_port_in_use(config.bind, config.port, "TOLLGATE_GATEWAY_PORT")
-    counters.remove_all(config.run_directory)
+    _prepare_directories(config)
     try:
         close_admin_port = open_admin_port(config.admin_port, config.run_directory, config.workers)
     except OSError as error:
@@ -38,6 +39,19 @@ def run(config: Config) -> None:
         server.serve()
     finally:
         close_admin_port()
+
+
+def _prepare_directories(config: Config) -> None:
+    try:
+        for directory in (config.directory, config.run_directory):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(directory / ".writable", os.O_CREAT | os.O_WRONLY, 0o600))
+        counters.remove_all(config.run_directory)
+    except OSError as error:
+        raise BadConfiguration(
+            f"The gateway cannot write to {error.filename} ({error.strerror}): "
+            "make it writable, or set TOLLGATE_HOME."
+        ) from error
 
 
 def _settings(config: Config) -> dict[str, Any]:

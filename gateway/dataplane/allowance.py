@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Container
+from typing import Final
 
 from gateway.dataplane.errors import Headers, QuotaExhausted, RateLimited, Refusal
 from gateway.dataplane.leases import ADMITTED, ASK, REFUSED, Lease, LeaseOffice
@@ -10,13 +11,17 @@ from gateway.dataplane.quota import QuotaLease
 from gateway.dataplane.rate_limit import RateLease
 from wire.gateway_snapshot import Plan, Quota, RateLimit
 
-_MAX_ROUNDS = 4
+_MAX_WAIT_SECONDS: Final = 2.0
+
+
+# Subscription, rate limit, quota.
+Terms = tuple[str, RateLimit | None, Quota | None]
 
 
 class Allowance:
     """Both limits of one subscription; refused calls count against neither."""
 
-    __slots__ = ("_blame", "_leases", "_policy", "_quota", "_rate", "_window")
+    __slots__ = ("_active", "_blame", "_leases", "_policy", "_quota", "_rate", "_window")
 
     def __init__(
         self,
@@ -24,7 +29,9 @@ class Allowance:
         rate_limit: RateLimit | None,
         quota: Quota | None,
         office: LeaseOffice,
+        active: "set[Allowance]",
     ) -> None:
+        self._active = active  # those that may hold a lease
         key = f"tollgate:limit:{{{subscription_id}}}"
         self._rate = RateLease(f"{key}:rate", rate_limit, office) if rate_limit else None
         self._quota = QuotaLease(f"{key}:quota", quota, office) if quota else None
@@ -33,7 +40,7 @@ class Allowance:
         )
         self._blame: Lease | None = None
         self._window = rate_limit.window_seconds if rate_limit else 0
-        self._policy = _policy_field(rate_limit, quota)
+        self._policy = (b"ratelimit-policy", _policy_field(rate_limit, quota))
 
     def take(self, now: float) -> int:
         """Return leases.ADMITTED, REFUSED or ASK."""
@@ -55,7 +62,9 @@ class Allowance:
 
     async def take_waiting(self, now: float) -> int:
         """Return ADMITTED or REFUSED, asking Valkey as need be."""
-        for _ in range(_MAX_ROUNDS):
+        self._active.add(self)
+        deadline = now + _MAX_WAIT_SECONDS
+        while now < deadline:
             outcome = self.take(now)
             if outcome != ASK or self._blame is None:
                 return outcome
@@ -81,19 +90,32 @@ class Allowance:
 
         What is left is as of the last lease, plus what this worker still holds.
         """
-        items = []
+        text = b""
         rate, quota = self._rate, self._quota
         if rate is not None and (rate.remaining >= 0 or rate.blocked_until > now):
-            reset = math.ceil(rate.blocked_until - now) if rate.left == 0 else self._window
-            items.append(f'"rate";r={_left(rate)};t={max(1, reset)}')
+            left, reset = rate.left, self._window
+            if left == 0:
+                reset = max(1, math.ceil(rate.blocked_until - now))
+            text = b'"rate";r=%d;t=%d' % (left + max(0, rate.remaining), reset)
         if quota is not None and quota.remaining >= 0:
-            items.append(f'"quota";r={_left(quota)};t={max(1, math.ceil(quota.period_ends - now))}')
-        if not items:
-            return [(b"ratelimit-policy", self._policy)]
-        return [(b"ratelimit-policy", self._policy), (b"ratelimit", ", ".join(items).encode())]
+            seconds = int(quota.period_ends - now) + 1
+            item = b'"quota";r=%d;t=%d' % (quota.left + quota.remaining, seconds)
+            text = b"%b, %b" % (text, item) if text else item
+        if not text:
+            return [self._policy]
+        return [self._policy, (b"ratelimit", text)]
 
     def leases(self) -> tuple[Lease, ...]:
         return self._leases
+
+
+def terms_of(subscription_id: str, plan: Plan) -> Terms:
+    """Return what makes an allowance the same across snapshots.
+
+    A quota whose overage is billed refuses nothing; metering is all it needs.
+    """
+    quota = plan.quota if plan.quota is not None and plan.quota.overage == "block" else None
+    return subscription_id, plan.rate_limit, quota
 
 
 class Allowances:
@@ -101,52 +123,47 @@ class Allowances:
 
     def __init__(self, office: LeaseOffice) -> None:
         self._office = office
-        self._by_key: dict[tuple[str, RateLimit | None, Quota | None], Allowance] = {}
+        self._by_key: dict[Terms, Allowance] = {}
+        self._active: set[Allowance] = set()
 
     def of(self, subscription_id: str, plan: Plan) -> Allowance | None:
-        """Return the allowance of a subscription, or None where its plan sets no limit.
-
-        A quota whose overage is billed refuses nothing; metering is all it needs.
-        """
-        quota = plan.quota if plan.quota is not None and plan.quota.overage == "block" else None
-        if plan.rate_limit is None and quota is None:
+        """Return the allowance of a subscription, or None where its plan sets no limit."""
+        terms = terms_of(subscription_id, plan)
+        if terms[1:] == (None, None):
             return None
-        key = (subscription_id, plan.rate_limit, quota)
-        allowance = self._by_key.get(key)
+        allowance = self._by_key.get(terms)
         if allowance is None:
-            allowance = Allowance(subscription_id, plan.rate_limit, quota, self._office)
-            self._by_key[key] = allowance
+            allowance = self._by_key[terms] = Allowance(*terms, self._office, self._active)
         return allowance
 
-    def keep_only(self, used: Mapping[Allowance, object]) -> None:
-        """Forget the allowances that no subscription uses any more."""
-        for key, allowance in list(self._by_key.items()):
-            if allowance not in used:
-                del self._by_key[key]
+    def keep_only(self, used: Container[Terms]) -> None:
+        """Forget the allowances whose terms are in force no more."""
+        for terms, allowance in list(self._by_key.items()):
+            if terms not in used:
+                del self._by_key[terms]
+                self._active.discard(allowance)
                 for lease in allowance.leases():
                     lease.give_back()
 
     def sweep(self, now: float) -> None:
         """Return idle leases."""
-        for allowance in self._by_key.values():
+        for allowance in list(self._active):
             for lease in allowance.leases():
                 lease.sweep(now)
+            if all(lease.is_empty for lease in allowance.leases()):
+                self._active.discard(allowance)
 
     def valkey_is_back(self) -> None:
         """Return from the workers' own shares to the shared limits."""
-        for allowance in self._by_key.values():
+        for allowance in self._active:
             for lease in allowance.leases():
                 lease.valkey_is_back()
 
     def give_back(self) -> None:
         """Return every unused lease; the worker stops."""
-        for allowance in self._by_key.values():
+        for allowance in self._active:
             for lease in allowance.leases():
                 lease.give_back()
-
-
-def _left(lease: Lease) -> int:
-    return max(0, lease.remaining) + lease.left
 
 
 def _policy_field(rate_limit: RateLimit | None, quota: Quota | None) -> bytes:

@@ -2,19 +2,20 @@
 
 from typing import Final
 
-from gateway.dataplane.errors import InvalidToken, InvalidTokenRequest
+from gateway.dataplane.errors import CredentialsMissing, InvalidToken, InvalidTokenRequest
 from wire.bearer import B64TOKEN, Prefix, is_well_formed
 
 _MAX_TOKEN_BYTES: Final = 4096
 
 
-def read_token(authorization: bytes) -> bytes:
+def read_token(authorization: bytes | None, scope_text: str) -> bytes:
     """Return what follows `Bearer` and its spaces; the grammar is `check_token`'s business.
 
-    Raises InvalidTokenRequest for another scheme. The scheme's case is free (RFC 9110 §11.1).
+    Raises CredentialsMissing without the header and for another scheme (RFC 6750 §3.1: no error
+    code then). The scheme's case is free (RFC 9110 §11.1).
     """
-    if authorization[:7].lower() != b"bearer ":
-        raise InvalidTokenRequest("The Authorization header must be: Bearer <access token>.")
+    if authorization is None or authorization[:7].lower() != b"bearer ":
+        raise CredentialsMissing("Send an access token: Authorization: Bearer <token>.", scope_text)
     return authorization[7:].lstrip(b" ")
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.dataplane.allowance import Allowance
 from gateway.dataplane.configuration import Configuration
 from gateway.dataplane.entitlements import Entitlement
 from gateway.dataplane.errors import InsufficientScope, NotSubscribed
@@ -16,6 +17,7 @@ class Decision:
     """The call may go on: under this subscription, to this upstream."""
 
     entitlement: Entitlement
+    allowance: Allowance | None
     meter_key: MeterKey
     client: UpstreamClient
     path_prefix: bytes
@@ -49,6 +51,7 @@ def _work_out(configuration: Configuration, route: Route, phantom: PhantomToken)
     client = configuration.clients[route.api.id]
     return Decision(
         entitlement=entitlement,
+        allowance=entitlement.allowance(),
         meter_key=entitlement.meter_key(route.api.id, route.operation.id),
         client=client,
         path_prefix=client.path_prefix,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.dataplane.allowance import Allowance, Allowances
+from gateway.dataplane.allowance import Allowance, Allowances, Terms, terms_of
 from gateway.dataplane.usage_journal import MeterKey
 from wire.gateway_snapshot import GatewaySnapshot, Plan, Subscription
 
@@ -14,8 +14,12 @@ class Entitlement:
 
     subscription: Subscription
     plan: Plan
-    allowance: Allowance | None
+    _allowances: Allowances
     _meter_keys: dict[tuple[str, str], MeterKey] = field(default_factory=dict)
+
+    def allowance(self) -> Allowance | None:
+        """Return the limits; made at the first call, since most subscriptions sleep."""
+        return self._allowances.of(self.subscription.id, self.plan)
 
     def meter_key(self, api_id: str, operation_id: str) -> MeterKey:
         """Return the key under which calls of the operation are counted; made once."""
@@ -42,14 +46,12 @@ def build_entitlements(snapshot: GatewaySnapshot, allowances: Allowances) -> Ent
     """
     plans = {plan.id: plan for plan in snapshot.plans}
     entitlements: dict[tuple[str, str], Entitlement] = {}
-    used: dict[Allowance, object] = {}
+    terms: set[Terms] = set()
     for subscription in snapshot.subscriptions:
         plan = plans[subscription.plan_id]
-        allowance = allowances.of(subscription.id, plan)
-        if allowance is not None:
-            used[allowance] = True
-        entitlement = Entitlement(subscription, plan, allowance)
+        terms.add(terms_of(subscription.id, plan))
+        entitlement = Entitlement(subscription, plan, allowances)
         for api_id in plan.api_ids:
             entitlements.setdefault((subscription.client_id, api_id), entitlement)
-    allowances.keep_only(used)
+    allowances.keep_only(terms)
     return entitlements

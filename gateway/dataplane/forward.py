@@ -90,8 +90,8 @@ def _request_fields(call: Call) -> headers.Headers:
 def answer_fields(call: Call) -> headers.Headers:
     """Return the fields that every answer has."""
     fields = [_SERVER, (b"x-request-id", call.request_id)]
-    if call.decision is not None and call.decision.entitlement.allowance is not None:
-        fields += call.decision.entitlement.allowance.fields(call.started)
+    if call.decision is not None and call.decision.allowance is not None:
+        fields += call.decision.allowance.fields(call.started)
     return fields
 
 

@@ -79,6 +79,7 @@ class Lease:
         self._refilled_at = 0.0
         self._idle_since = 0.0
         self._left_at_sweep = 0
+        self._waiters = 0
 
     # Each limit says how it is charged.
 
@@ -131,12 +132,21 @@ class Lease:
 
     async def refill(self, now: float) -> None:
         """Wait for the lease that is under way, or for a new one."""
-        if self._pending is None:
-            self._refill(now)
-        if self._pending is not None:
-            await asyncio.wait((self._pending,))
+        self._waiters += 1
+        try:
+            if self._pending is None:
+                self._refill(now)
+            if self._pending is not None:
+                await asyncio.wait((self._pending,))
+        finally:
+            self._waiters -= 1
 
     # Off the hot path.
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to return, and nothing on its way."""
+        return self.left == 0 and self._pending is None and self.fallback is None
 
     def sweep(self, now: float) -> None:
         """Return what has been idle; called every second or so."""
@@ -177,7 +187,8 @@ class Lease:
             self._block = max(1, min(most, self._block) // 2)
         # A slow caller asks when it needs to; a fast one finds the next lease there.
         self._low_water = 0 if since > _SLOW_SECONDS else max(1, self._block // 4)
-        want = self._block
+        # Calls that wait use theirs at once, so they are not held over and need no bound.
+        want = max(self._block, self._waiters)
         pending = self._office.submit(self.order(want))
         self._pending = pending
         pending.add_done_callback(lambda done: self._arrived(done, want))

@@ -123,9 +123,27 @@ def _allow(methods: dict[str, Route]) -> str:
     return ", ".join(sorted(names | {"OPTIONS"}))
 
 
-def _find(node: _Node, segments: list[bytes], at: int) -> _Node | None:
-    if at == len(segments):
+def _find(start: _Node, segments: list[bytes], at: int) -> _Node | None:
+    node: _Node | None = start
+    end = len(segments)
+    # Most of a way is literal, or one template: it is walked without looking back.
+    while node is not None and at < end and not node.patterns and node.rest is None:
+        segment = segments[at]
+        if node.template is None:
+            node = node.literals.get(segment)
+        elif segment not in node.literals and segment:
+            node = node.template
+        else:
+            break
+        at += 1
+    if node is None:
+        return None
+    if at == end:
         return node if node.methods else None
+    return _find_with_choice(node, segments, at)
+
+
+def _find_with_choice(node: _Node, segments: list[bytes], at: int) -> _Node | None:
     segment = segments[at]
     child = node.literals.get(segment)
     if child is not None:

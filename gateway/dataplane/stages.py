@@ -16,7 +16,6 @@ from gateway.dataplane.decision import decide
 from gateway.dataplane.errors import (
     BadRequest,
     ContentTooLarge,
-    CredentialsMissing,
     HeadersTooLarge,
     InvalidTokenRequest,
     MisdirectedRequest,
@@ -50,10 +49,16 @@ def read_head(plane: Plane, call: Call) -> None:
             noted.append(field)
     if size > headers.MAX_HEADER_BYTES:
         raise HeadersTooLarge(f"Header fields may have {headers.MAX_HEADER_BYTES} bytes together.")
-    for name, value in noted:
-        _NOTE[name](call, value)
+    _take_notes(call, noted)
     if not call.request_id:
         call.request_id = plane.next_request_id()
+
+
+def _take_notes(call: Call, noted: list[tuple[bytes, bytes]]) -> None:
+    for name, value in noted:
+        _NOTE[name](call, value)
+    if call.chunked and call.content_length is not None:
+        raise BadRequest("A request has Content-Length or Transfer-Encoding, never both.")
 
 
 def check_target(plane: Plane, call: Call) -> None:
@@ -82,10 +87,8 @@ def find_route(plane: Plane, call: Call) -> None:
 def read_bearer(plane: Plane, call: Call) -> None:
     """Find the one token. From here on it is known by its digest."""
     del plane
-    if call.authorization is None:
-        scope_text = call.route.scope_text if call.route is not None else ""
-        raise CredentialsMissing("Send an access token: Authorization: Bearer <token>.", scope_text)
-    call.token = bearer_token.read_token(call.authorization)
+    assert call.route is not None  # noqa: S101 - find_route came before
+    call.token = bearer_token.read_token(call.authorization, call.route.scope_text)
     call.digest = hashlib.sha256(call.token).digest()
 
 
@@ -112,7 +115,7 @@ def authorise(plane: Plane, call: Call) -> None:
 def take_allowance(plane: Plane, call: Call) -> Awaitable[None] | None:
     """Count the call against rate limit and quota."""
     assert call.decision is not None  # noqa: S101 - authorise came before
-    allowance = call.decision.entitlement.allowance
+    allowance = call.decision.allowance
     if allowance is None:
         return None
     outcome = allowance.take(call.started)
@@ -141,7 +144,7 @@ async def _obtain(plane: Plane, call: Call) -> None:
 
 async def _take_waiting(plane: Plane, call: Call) -> None:
     assert call.decision is not None  # noqa: S101 - authorise came before
-    allowance = call.decision.entitlement.allowance
+    allowance = call.decision.allowance
     assert allowance is not None  # noqa: S101 - take_allowance asked it
     if await allowance.take_waiting(call.started) != ADMITTED:
         plane.count_refused(allowance.is_quota_to_blame())

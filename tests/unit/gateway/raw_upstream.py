@@ -45,8 +45,10 @@ class RawUpstream:
 @asynccontextmanager
 async def run_raw_upstream():
     upstream = RawUpstream()
+    connections: dict[asyncio.StreamWriter, asyncio.Task] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections[writer] = asyncio.current_task()
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -67,6 +69,11 @@ async def run_raw_upstream():
         yield upstream
     finally:
         server.close()
+        for writer, task in connections.items():
+            task.cancel()
+            writer.close()
+        await asyncio.gather(*connections.values(), return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 async def _read_body(recorded: Recorded, reader: asyncio.StreamReader) -> bytes:

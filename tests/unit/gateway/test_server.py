@@ -1,0 +1,481 @@
+"""`python -m gateway` as a process: granian, TLS, two workers, the private port."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.unit.gateway.fake_authority import AuthorityServer, eventually
+from tests.unit.gateway.harness import RESOURCE
+from wire.bearer import Prefix, digest, mint
+from wire.gateway_snapshot import API, GatewaySnapshot, Operation, Plan, Subscription, Upstream
+
+ROOT = Path(__file__).resolve().parents[3]
+WORKERS = 2
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def make_certificate(directory: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    directory.mkdir(parents=True)
+    (directory / "gateway.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (directory / "gateway-key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return directory / "gateway.pem"
+
+
+def make_snapshot(
+    version: int, upstream_url: str, *, is_subscribed: bool = True
+) -> GatewaySnapshot:
+    operations = (
+        Operation("get", "GET", "/orders/{id}", ("orders:read",)),
+        Operation("create", "POST", "/orders", ("orders:read",)),
+    )
+    return GatewaySnapshot(
+        version=version,
+        apis=(API("api", "orders", "Orders", "/orders/v1", RESOURCE, "up", operations),),
+        upstreams=(Upstream("up", upstream_url),),
+        plans=(Plan("plan", "Free", ("api",)),),
+        subscriptions=(Subscription("sub", "client-1", "plan"),) if is_subscribed else (),
+    )
+
+
+class Echo:
+    """An upstream that answers with what it got; `/slow` paths take a second."""
+
+    def __init__(self) -> None:
+        code = (
+            "import asyncio,json,sys\n"
+            "async def serve(r,w):\n"
+            "  while True:\n"
+            "    head=await r.readuntil(b'\\r\\n\\r\\n')\n"
+            "    if b'/orders/slow' in head: await asyncio.sleep(1)\n"
+            "    n=[l for l in head.lower().split(b'\\r\\n') if l.startswith(b'content-length:')]\n"
+            "    b=await r.readexactly(int(n[0].split(b':')[1])) if n else b''\n"
+            "    out={'head':head.decode('latin-1'),'body':b.decode('latin-1')}\n"
+            "    out=json.dumps(out).encode()\n"
+            "    w.write(b'HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n'%len(out)+out)\n"
+            "async def main():\n"
+            "  s=await asyncio.start_server(serve,'127.0.0.1',int(sys.argv[1]))\n"
+            "  await s.serve_forever()\n"
+            "asyncio.run(main())\n"
+        )
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code, str(port)], stderr=subprocess.DEVNULL
+        )
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+class Gateway:
+    def __init__(self, home: Path, authority_url: str, **environ: str) -> None:
+        self.home = home
+        self.port, self.admin_port = free_port(), free_port()
+        self.environ = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("TOLLGATE_")},
+            "TOLLGATE_HOME": str(home),
+            "TOLLGATE_ISSUER": authority_url,
+            "TOLLGATE_GATEWAY_PORT": str(self.port),
+            "TOLLGATE_GATEWAY_ADMIN_PORT": str(self.admin_port),
+            "TOLLGATE_GATEWAY_WORKERS": str(WORKERS),
+            "TOLLGATE_GATEWAY_CLIENT_SECRET": "secret",
+            "TOLLGATE_GATEWAY_ACCESS_LOG": str(home / "access.log"),
+            **environ,
+        }
+        self.log = home / "gateway.log"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> "Gateway":
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gateway"],
+                cwd=ROOT,
+                env=self.environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        assert eventually(lambda: self.admin("/-/readyz")[0] == 200, 40), self.log.read_text()
+        return self
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(40)
+
+    def run_to_the_end(self) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway"],
+            cwd=ROOT,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=40,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    def admin(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}") as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name: str) -> float:
+        for line in self.admin("/-/metrics")[1].splitlines():
+            if line.startswith(f"tollgate_gateway_{name} "):
+                return float(line.rpartition(" ")[2])
+        raise AssertionError(name)
+
+    def worker_pids(self) -> list[int]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [
+            int(pid)
+            for pid in children.split()
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+
+    def connect(self) -> ssl.SSLSocket:
+        context = ssl.create_default_context(cafile=str(self.home / "tls" / "gateway.pem"))
+        raw = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return context.wrap_socket(raw, server_hostname="localhost")
+
+    def send(self, raw: bytes) -> bytes:
+        """Send bytes and return everything until the server closes."""
+        with self.connect() as connection:
+            connection.sendall(raw)
+            return read_all(connection)
+
+    def get(self, path: str, token: str = "") -> tuple[int, bytes]:
+        authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+        raw = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}Connection: close\r\n\r\n"
+        answer = self.send(raw.encode())
+        return int(answer.split(b" ", 2)[1]), answer.partition(b"\r\n\r\n")[2]
+
+    def statuses(self, path: str, token: str, calls: int = 12) -> set[int]:
+        """Each call is a connection of its own, so every worker gets some."""
+        return {self.get(path, token)[0] for _ in range(calls)}
+
+
+def read_all(connection: ssl.SSLSocket) -> bytes:
+    content = b""
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        while piece := connection.recv(65536):
+            content += piece
+    return content
+
+
+@pytest.fixture(scope="module")
+def authority():
+    server = AuthorityServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def echo():
+    upstream = Echo()
+    yield upstream
+    upstream.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(authority, echo, tmp_path_factory):
+    home = tmp_path_factory.mktemp("gateway")
+    make_certificate(home / "tls")
+    authority.publish(make_snapshot(2, echo.url))
+    running = Gateway(home, authority.url).start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def token(authority):
+    token = mint(Prefix.ACCESS_TOKEN)
+    authority.live[token] = {}
+    return token
+
+
+def test_the_gateway_imports_no_django():
+    code = (
+        "import sys, gateway.asgi\n"
+        "bad = [m for m in sys.modules if m.split('.')[0] in"
+        " {'django','rest_framework','celery','psycopg','requests','oauth2_provider'}]\n"
+        "sys.exit(repr(bad) if bad else 0)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_call_over_tls_swaps_the_token(gateway, token):
+    status, body = gateway.get("/orders/v1/orders/42", token)
+
+    assert status == 200
+    head = json.loads(body)["head"]
+    assert head.startswith("GET /orders/42 HTTP/1.1")
+    assert "authorization: Bearer eyJ" in head
+    assert token not in head
+
+
+def test_nothing_private_is_on_the_public_port(gateway):
+    for path in ("/-/healthz", "/-/readyz", "/-/metrics"):
+        assert gateway.get(path)[0] == 404
+
+
+def test_the_private_port_has_probes_and_sums(gateway, token):
+    before = gateway.metric("token_cache_misses_total")
+
+    gateway.get("/orders/v1/orders/42", token)
+
+    assert gateway.admin("/-/healthz") == (200, "ok\n")
+    assert gateway.admin("/-/readyz") == (200, "ready\n")
+    assert gateway.admin("/other")[0] == 404
+    assert gateway.metric("token_cache_misses_total") > before
+    assert 'calls_total{status="200"}' in gateway.admin("/-/metrics")[1]
+
+
+def test_usage_arrives_at_the_control_api(gateway, authority, token):
+    def calls() -> int:
+        rows = [row for batch in authority.batches for row in batch["rows"]]
+        return sum(row["calls"] for row in rows if row["operation_id"] == "get")
+
+    eventually(lambda: False, 2.5)
+    before = calls()
+
+    gateway.statuses("/orders/v1/orders/42", token, 5)
+
+    assert eventually(lambda: calls() == before + 5)
+
+
+def test_a_revoked_token_is_refused_by_every_worker_within_a_second(gateway, authority, token):
+    assert gateway.statuses("/orders/v1/orders/42", token) == {200}
+
+    del authority.live[token]
+    authority.revoke(digest(token))
+    time.sleep(0.9)
+
+    assert gateway.statuses("/orders/v1/orders/42", token) == {401}
+
+
+def test_a_new_snapshot_is_in_force_in_every_worker_within_a_second(
+    gateway, authority, echo, token
+):
+    assert gateway.statuses("/orders/v1/orders/42", token) == {200}
+    version = authority.snapshot.version
+
+    authority.publish(make_snapshot(version + 1, echo.url, is_subscribed=False))
+    time.sleep(0.9)
+    refused = gateway.statuses("/orders/v1/orders/42", token)
+    authority.publish(make_snapshot(version + 2, echo.url))
+    time.sleep(0.9)
+
+    assert refused == {403}
+    assert gateway.statuses("/orders/v1/orders/42", token) == {200}
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("several lengths", b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc"),
+        ("list of lengths", b"Content-Length: 3, 3\r\n\r\nabc"),
+        ("signed length", b"Content-Length: +3\r\n\r\nabc"),
+        ("other coding", b"Transfer-Encoding: gzip\r\n\r\nabc"),
+        ("chunked not last", b"Transfer-Encoding: chunked, gzip\r\n\r\nabc"),
+        ("space before colon", b"Content-Length : 3\r\n\r\nabc"),
+        ("folded line", b"X-A: 1\r\n Content-Length: 3\r\n\r\nabc"),
+        ("bare carriage return", b"X-A: 1\rX-User: admin\r\n\r\n"),
+        ("nul in a value", b"X-A: a\x00b\r\n\r\n"),
+    ],
+)
+def test_smuggling_shapes_are_400_and_close(gateway, token, name, raw):
+    head = (
+        f"POST /orders/v1/orders HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+    )
+    smuggled = b"GET /orders/v1/orders/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    answer = gateway.send(head.encode() + raw + smuggled)
+
+    assert answer.startswith(b"HTTP/1.1 400"), name
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"smuggled" not in answer
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_length_beside_chunked_is_reframed_and_the_connection_closed(gateway, token, order):
+    fields = ["Content-Length: 4\r\n", "Transfer-Encoding: chunked\r\n"]
+    fields = fields[::-1] if order else fields
+    head = (
+        f"POST /orders/v1/orders HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+    )
+    smuggled = "GET /orders/v1/orders/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    answer = gateway.send((head + "".join(fields) + "\r\n0\r\n\r\n" + smuggled).encode())
+
+    assert answer.count(b"HTTP/1.1 ") <= 1
+    assert b"smuggled" not in answer
+
+
+def test_too_many_header_fields_are_431(gateway):
+    fields = b"".join(b"X-%d: 1\r\n" % at for at in range(200))
+
+    answer = gateway.send(
+        b"GET /orders/v1/orders/1 HTTP/1.1\r\nHost: localhost\r\n" + fields + b"\r\n"
+    )
+
+    assert answer.startswith(b"HTTP/1.1 431")
+
+
+def test_the_access_log_has_no_token_and_no_query(gateway, token):
+    gateway.get(f"/orders/v1/orders/{token}?secret=hush", token)
+    log = gateway.home / "access.log"
+
+    assert eventually(lambda: "[redacted]" in log.read_text())
+    text = log.read_text()
+    assert token not in text
+    assert "hush" not in text
+    assert digest(token).hex()[:8] in text
+    assert json.loads(text.splitlines()[0])["status"]
+
+
+def test_the_last_snapshot_is_on_disk_and_private(gateway):
+    path = gateway.home / "gateway" / "snapshot.json"
+
+    assert json.loads(path.read_bytes())["apis"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_killed_worker_is_started_anew_and_sums_go_on(gateway, token):
+    gateway.statuses("/orders/v1/orders/42", token)
+    before = gateway.metric("token_cache_misses_total")
+    pids = gateway.worker_pids()
+    assert len(pids) == WORKERS
+
+    os.kill(pids[0], signal.SIGKILL)
+
+    assert eventually(lambda: len(set(gateway.worker_pids()) - set(pids)) == 1, 40)
+    assert eventually(lambda: gateway.admin("/-/readyz")[0] == 200, 40)
+    assert gateway.statuses("/orders/v1/orders/42", token) == {200}
+    assert gateway.metric("token_cache_misses_total") >= before
+
+
+def test_a_start_without_the_control_plane_serves_from_disk(gateway, tmp_path):
+    home = tmp_path / "home"
+    make_certificate(home / "tls")
+    (home / "gateway").mkdir()
+    kept = gateway.home / "gateway" / "snapshot.json"
+    (home / "gateway" / "snapshot.json").write_bytes(kept.read_bytes())
+
+    lonely = Gateway(home, "http://127.0.0.1:1").start()
+    try:
+        assert lonely.get("/orders/v1/orders/42", mint(Prefix.ACCESS_TOKEN))[0] == 503
+        assert lonely.get("/none")[0] == 404
+    finally:
+        assert lonely.stop() == 0
+
+
+def test_sigterm_lets_a_call_finish(authority, echo, token, tmp_path):
+    home = tmp_path / "home"
+    make_certificate(home / "tls")
+    running = Gateway(home, authority.url).start()
+    head = "GET /orders/v1/orders/slow HTTP/1.1\r\nHost: localhost\r\n"
+    with running.connect() as connection:
+        connection.sendall(f"{head}Authorization: Bearer {token}\r\n\r\n".encode())
+        time.sleep(0.4)
+        code = running.process.terminate()
+        answer = read_all(connection)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert running.process.wait(40) == 0, code
+
+
+def test_workers_do_not_outlive_a_killed_parent(authority, tmp_path):
+    home = tmp_path / "home"
+    make_certificate(home / "tls")
+    running = Gateway(home, authority.url).start()
+    pids = running.worker_pids()
+
+    running.process.kill()
+    running.process.wait()
+
+    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 30)
+
+
+def test_a_port_in_use_is_one_sentence(gateway, authority):
+    for variable, port in (
+        ("TOLLGATE_GATEWAY_PORT", gateway.port),
+        ("TOLLGATE_GATEWAY_ADMIN_PORT", gateway.admin_port),
+    ):
+        second = Gateway(gateway.home, authority.url, **{variable: str(port)})
+        code, text = second.run_to_the_end()
+
+        assert code == 2
+        assert text == f"Port {port} is in use: stop what uses it, or set {variable}.\n"
+
+
+@pytest.mark.parametrize(
+    ("missing", "hint"),
+    [
+        ({"TOLLGATE_GATEWAY_CLIENT_SECRET": ""}, "TOLLGATE_GATEWAY_CLIENT_SECRET"),
+        ({"TOLLGATE_GATEWAY_CERT": "/nonexistent.pem"}, "TOLLGATE_GATEWAY_CERT"),
+        ({"REDIS_URL": ""}, "REDIS_URL"),
+        ({"TOLLGATE_GATEWAY_PORT": "many"}, "TOLLGATE_GATEWAY_PORT"),
+        ({"TOLLGATE_ISSUER": "localhost"}, "TOLLGATE_ISSUER"),
+        ({"TOLLGATE_GATEWAY_CERT": __file__}, "TLS"),
+    ],
+)
+def test_what_is_missing_is_one_sentence(tmp_path, missing, hint):
+    make_certificate(tmp_path / "home" / "tls")
+    broken = Gateway(tmp_path / "home", "http://127.0.0.1:1", **missing)
+
+    code, text = broken.run_to_the_end()
+
+    assert code == 2
+    assert hint in text
+    assert len(text.strip().splitlines()) == 1
