@@ -26,9 +26,7 @@ def read_request(spec_type: type[Any], data: object) -> Any:
 class ManagementViewSet(GenericViewSet[Any]):
     """What all views of the management API share."""
 
-    def finalize_response(
-        self, request: Request, response: Any, *args: Any, **kwargs: Any
-    ) -> Any:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Keep answers out of caches, and note who changed what."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         answer.headers.setdefault("Cache-Control", "no-store")
