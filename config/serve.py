@@ -79,6 +79,11 @@ def _become(role: str, installation: Installation) -> None:
 
 
 def _run_all(installation: Installation) -> int:
+    if env.is_production():  # it would make a demo administrator
+        raise NotReady(
+            "TOLLGATE_MODE is production: start each role by itself with `manage.py serve --role`, "
+            "as docs/operating.md says."
+        )
     interruption = Interruption()
     interruption.install()
     steps = Steps(_STEPS)

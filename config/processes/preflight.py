@@ -48,10 +48,14 @@ def check_home(home: Path) -> None:
         (home / "run").mkdir(exist_ok=True)
         (home / "secrets").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise NotReady(
-            f"The data folder {home} cannot be written ({error.strerror}). "
-            "Give this user the right to write there, or set TOLLGATE_HOME to another folder."
-        ) from error
+        raise _unwritable(home, error) from error
+
+
+def _unwritable(home: Path, error: OSError) -> NotReady:
+    return NotReady(
+        f"The data folder {home} cannot be written ({error.strerror}). "
+        "Give this user the right to write there, or set TOLLGATE_HOME to another folder."
+    )
 
 
 @contextlib.contextmanager
@@ -60,7 +64,10 @@ def hold(home: Path) -> Iterator[None]:
 
     The kernel drops the lock with the process, however that ends.
     """
-    descriptor = os.open(home / "run" / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(home / "run" / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _unwritable(home, error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -76,6 +76,14 @@ def test_unusable_variable_is_named(serve, variable, value):
     assert "Traceback" not in result.stdout + result.stderr
 
 
+def test_production_gets_no_demo(serve, tmp_path):
+    result = serve(TOLLGATE_MODE="production")
+
+    assert result.returncode == 1
+    assert "serve --role" in result.stdout
+    assert not (tmp_path / "home").exists()
+
+
 def test_unknown_role_lists_the_roles(serve):
     result = serve("--role", "wbe")
 

@@ -50,6 +50,14 @@ def test_folder_that_cannot_be_written_is_named(tmp_path):
         preflight.check_home(tmp_path / "file" / "home")
 
 
+def test_known_folder_that_became_unwritable_is_named(tmp_path):
+    preflight.check_home(tmp_path)
+    (tmp_path / "run" / "serve.lock").mkdir()  # cannot be opened for writing, by root neither
+
+    with pytest.raises(NotReady, match="cannot be written"), preflight.hold(tmp_path):
+        pass
+
+
 def test_one_data_folder_serves_one_at_a_time(installation):
     preflight.check_home(installation.home)
 
