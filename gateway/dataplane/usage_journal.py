@@ -23,7 +23,7 @@ _RESPONSE_BYTES: Final = CALLS + 2
 _LATENCY: Final = CALLS + 3
 
 
-class UsageJournalUnusable(Exception):
+class UsageJournalUnusable(OSError):
     """The journal cannot be written; the message names the directory and the mend."""
 
 

@@ -168,6 +168,23 @@ async def test_racing_shippers_adopt_each_orphan_once(journal, tmp_path):
     assert sum(control.calls().values()) == 20
 
 
+def test_file_that_was_shipped_since_it_was_opened_is_not_shipped_again(tmp_path, monkeypatch):
+    dead = UsageJournal(tmp_path, node="dead")
+    count(dead)
+    dead.close()
+    (path,) = tmp_path.iterdir()
+    real = segment.os.open
+
+    def open_late(*arguments):
+        descriptor = real(*arguments)
+        path.unlink()  # by another shipper, which is faster
+        return descriptor
+
+    monkeypatch.setattr(segment.os, "open", open_late)
+    with segment.claim(path) as descriptor:
+        assert descriptor is None
+
+
 async def test_what_was_counted_in_memory_is_shipped_too(journal, control, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")

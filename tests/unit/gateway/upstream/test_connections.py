@@ -94,6 +94,27 @@ async def test_cancelled_waiter_loses_no_slot(serve, connect):
     assert again.body == b"ok"
 
 
+async def test_connection_handed_to_a_cancelled_waiter_goes_to_the_next(serve, connect):
+    async def script(peer):
+        await peer.request()
+        while True:
+            await peer.request()
+            await peer.send(OK)
+
+    client = connect(await serve(script), max_connections=1)
+    sends = [asyncio.ensure_future(client.send(b"GET", b"/", [], b"")) for _ in range(3)]
+    await asyncio.sleep(0.05)
+
+    # The first response arrives, so the second task is handed the connection; it is cancelled
+    # before it runs.
+    (connection,) = client._pool._connections
+    connection.data_received(OK)
+    sends[1].cancel()
+
+    assert (await sends[2]).body == b"ok"
+    assert len(client._idle) == 1
+
+
 async def test_failed_connects_lose_no_slot(connect):
     client = connect("http://localhost:1", max_connections=2)
 
@@ -281,8 +302,10 @@ async def test_request_is_repeated_once_only(serve, connect):
 
 
 async def test_request_is_not_repeated_once_a_response_began(serve, connect):
+    connections = set()
+
     async def script(peer):
-        assert peer.number == 0
+        connections.add(peer.number)
         await peer.request()
         await peer.send(OK)
         await peer.request()
@@ -293,6 +316,7 @@ async def test_request_is_not_repeated_once_a_response_began(serve, connect):
 
     with pytest.raises(errors.ConnectionLost):
         await client.send(b"GET", b"/", [], b"")
+    assert connections == {0}
 
 
 async def test_connection_closed_while_idle_is_not_used(serve, connect):
@@ -333,14 +357,19 @@ async def test_early_refusal_with_a_long_body_is_read_to_its_end(serve, connect)
     async def script(peer):
         await peer.request_head()
         await peer.send(b"HTTP/1.1 400 Bad\r\nContent-Length: 6\r\n\r\nabc")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
         await peer.send(b"def")
         await peer.reader.read()
 
     client = connect(await serve(script))
-    response = await client.send(b"POST", b"/", [], Pieces(b"x", 60.0, length=2))
+    source = Pieces(*[b"x", 0.01] * 1000, length=1000)
 
-    assert await read_all(response) == b"abcdef"
+    response = await client.send(b"POST", b"/", [], source)
+    taken = source.taken
+    body = await read_all(response)
+
+    assert body == b"abcdef"
+    assert source.taken == taken  # no more was asked for after the head
     assert client._pool._slots_taken == 0
 
 

@@ -151,9 +151,17 @@ async def test_connection_that_will_close_is_not_kept(get, close):
     assert (response.status, body, pooled) == (200, b"ok", 0)
 
 
-async def test_bytes_beyond_the_response_are_dropped_with_the_connection(get):
+@pytest.mark.parametrize(
+    "poison",
+    [
+        b"HTTP/1.1 200 OK\r\nX-Evil: 1\r\nContent-Length: 4\r\n\r\nevil",
+        b"HTTP/1.1 200 OK\r\nX-Evil: 1\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Evil: 1\r\n",
+        b"evil",
+    ],
+)
+async def test_bytes_beyond_the_response_are_dropped_with_the_connection(get, poison):
     once = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-    poison = b"HTTP/1.1 200 OK\r\nX-Evil: 1\r\nContent-Length: 4\r\n\r\nevil"
 
     response, body, pooled = await get(answering(once + poison))
 
