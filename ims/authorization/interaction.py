@@ -29,12 +29,20 @@ def find_interaction(
 ) -> Interaction | None:
     """Return the first page that is still due, or None when the client can be answered.
 
-    With `prompt=none` no page may be shown: raises LoginRequired or ConsentRequired instead.
+    With `prompt=none` no page may be shown: raises LoginRequired or ConsentRequired instead. Raises
+    LoginRequired as well when somebody else is signed in than the client expects.
     """
+    if authentication is not None and not _is_expected(request, authentication):
+        # OpenID Connect Core §3.1.2.1: an error, whether or not pages may be shown.
+        raise LoginRequired("id_token_hint: another person is signed in.")
     need = _find_need(request, authentication, asked_at)
     if need is not None and "none" in request.prompts:
         raise need.error(need.description)
     return None if need is None else need.interaction
+
+
+def _is_expected(request: AuthorizationRequest, authentication: Authentication) -> bool:
+    return request.expected_subject in {"", str(authentication.user.subject)}
 
 
 def _find_need(

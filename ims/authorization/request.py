@@ -28,6 +28,7 @@ class AuthorizationRequest:
     scope_descriptions: Mapping[str, str] = field(init=False)
     prompts: frozenset[str] = field(init=False)
     max_age_seconds: int | None = field(init=False)
+    expected_subject: str = field(init=False)
 
     def value(self, name: str) -> str:
         """Return the parameter, or an empty string; the first where it is (wrongly) repeated."""

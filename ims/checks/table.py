@@ -8,6 +8,7 @@ from ims.checks import (
     challenge_is_s256,
     client_is_known,
     client_may_use_codes,
+    id_token_hint_is_ours,
     max_age_is_a_number,
     no_request_object,
     nonce_fits,
@@ -41,6 +42,7 @@ AFTER_REDIRECT: Final[tuple[Check, ...]] = (
     nonce_fits.check,
     prompt_is_coherent.check,
     max_age_is_a_number.check,
+    id_token_hint_is_ours.check,
     scopes_meet_resources.check,
 )
 
@@ -48,7 +50,7 @@ AFTER_REDIRECT: Final[tuple[Check, ...]] = (
 def check_authorization_request(
     parameters: Mapping[str, tuple[str, ...]],
 ) -> AuthorizationRequest:
-    """Return the request that `parameters` make; runs two statements.
+    """Return the request that `parameters` make; runs two statements, and one for a hint.
 
     Raises UnsafeRedirect (show a page) or AuthorizationRefused (redirect).
     """
