@@ -28,6 +28,7 @@ class Call:
         "content_length",
         "decision",
         "digest",
+        "expects_continue",
         "fields",
         "has_read_body",
         "host",
@@ -64,6 +65,8 @@ class Call:
         self.authorization: bytes | None = None
         self.content_length: int | None = None
         self.chunked = False
+        self.expects_continue = False
+        self.has_read_body = True
         # Route.
         self.configuration: Configuration | None = None
         self.route: Route | None = None
@@ -77,7 +80,6 @@ class Call:
         self.is_waiting = False  # for the upstream's response head
         self.response: UpstreamResponse | None = None  # while it streams
         self.watch: asyncio.Task[None] | None = None  # waits for the client to leave
-        self.has_read_body = True
         self.client_gone = False
         self.request_bytes = 0
         self.response_bytes = 0

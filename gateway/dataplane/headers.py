@@ -37,6 +37,7 @@ _NOTED: Final = frozenset(
         b"connection",
         b"content-length",
         b"cookie",
+        b"expect",
         b"host",
         b"transfer-encoding",
         b"x-request-id",
@@ -101,7 +102,6 @@ def judge_request_name(name: bytes) -> int:
         or lower in _HOP_BY_HOP
         or lower in _IDENTITY
         or lower.startswith(_IDENTITY_PREFIXES)
-        or lower == b"expect"  # answered by the server in front of us
     )
     return _remember(request_verdicts, name, DROP if is_dropped else FORWARD)
 

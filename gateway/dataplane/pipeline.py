@@ -29,6 +29,7 @@ from gateway.dataplane.call import Call, Receive, Scope, Send
 from gateway.dataplane.errors import InternalError, Refusal, render
 from gateway.dataplane.forward import answer_fields, forward
 from gateway.dataplane.plane import Plane
+from gateway.dataplane.request_body import drain_body
 
 Stage = Callable[[Plane, Call], Awaitable[None] | None]
 
@@ -95,4 +96,9 @@ async def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
     call.response_bytes = len(body)
     await call.send({"type": "http.response.start", "status": refusal.status, "headers": fields})
     ledger.close(plane, call)
-    await call.send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
+    content = b"" if call.method == "HEAD" else body
+    if not call.has_read_body:
+        await call.send({"type": "http.response.body", "body": content, "more_body": True})
+        await drain_body(call)
+        content = b""
+    await call.send({"type": "http.response.body", "body": content})

@@ -1,10 +1,15 @@
 """The client's request body, as the upstream client wants it."""
 
+import asyncio
+from typing import Final
+
 from gateway.dataplane.call import Call
 from gateway.dataplane.errors import ContentTooLarge, IncompleteBody
 
 # Bodies up to this size are sent in one piece when they arrive in one piece.
-_WHOLE_BYTES = 64 * 1024
+_WHOLE_BYTES: Final = 64 * 1024
+_DRAINED_BYTES: Final = 8 * 1024 * 1024
+_DRAIN_SECONDS: Final = 1.0
 
 
 class RequestBody:
@@ -52,6 +57,23 @@ async def open_body(call: Call, limit: int) -> bytes | RequestBody:
     if length is None and call.chunked:
         return source
     return await _read_whole(call, source, length)
+
+
+async def drain_body(call: Call) -> None:
+    """Read and forget what the client still sends: 8 MiB and 1 s at most.
+
+    A connection that is closed on unread bytes is reset, and the reset can overtake the answer.
+    A client that waits for 100 Continue sends nothing once it has its answer.
+    """
+    if call.has_read_body or call.client_gone or call.expects_continue:
+        return
+    source = RequestBody(call, call.request_bytes + _DRAINED_BYTES)
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while await source.read():
+                pass
+    except (TimeoutError, ContentTooLarge, IncompleteBody):
+        return
 
 
 async def _read_whole(call: Call, source: RequestBody, length: int | None) -> bytes | RequestBody:

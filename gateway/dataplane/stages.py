@@ -59,6 +59,8 @@ def _take_notes(call: Call, noted: list[tuple[bytes, bytes]]) -> None:
         _NOTE[name](call, value)
     if call.chunked and call.content_length is not None:
         raise BadRequest("A request has Content-Length or Transfer-Encoding, never both.")
+    if call.chunked or call.content_length:
+        call.has_read_body = False
 
 
 def check_target(plane: Plane, call: Call) -> None:
@@ -202,6 +204,11 @@ def _note_cookie(call: Call, value: bytes) -> None:
     call.fields.append((b"cookie", value))
 
 
+def _note_expect(call: Call, value: bytes) -> None:
+    del value  # 100-continue is all there is, and the server in front of us answers it
+    call.expects_continue = True
+
+
 def _note_request_id(call: Call, value: bytes) -> None:
     if not call.request_id and _REQUEST_ID.fullmatch(value):
         call.request_id = value
@@ -214,5 +221,6 @@ _NOTE: Final = {
     b"transfer-encoding": _note_transfer_encoding,
     b"cookie": _note_cookie,
     b"connection": _note_connection,
+    b"expect": _note_expect,
     b"x-request-id": _note_request_id,
 }

@@ -188,3 +188,36 @@ async def test_a_slow_client_slows_the_upstream(gateway, upstream, token):
 
     assert answer.is_complete
     assert peak < 16_000_000  # socket buffers and a quarter of a MiB, not the whole 26 MB
+
+
+async def test_a_refused_body_is_read_on_so_that_the_answer_arrives(gateway):
+    messages = []
+
+    async def note(message):
+        messages.append((message["type"], message.get("more_body", False)))
+
+    answer = await gateway.call(
+        "/orders/v1/orders",
+        method="POST",
+        headers=[(b"content-length", b"300000")],
+        body=[b"x" * 100_000] * 3,
+        on_send=note,
+    )
+
+    assert answer.status == 401
+    assert answer.problem
+    assert [more for _, more in messages] == [False, True, False]
+
+
+async def test_a_client_that_waits_for_100_continue_is_not_waited_for(gateway):
+    answer = await asyncio.wait_for(
+        gateway.call(
+            "/orders/v1/orders",
+            method="POST",
+            headers=[(b"content-length", b"300000"), (b"expect", b"100-continue")],
+        ),
+        0.5,
+    )
+
+    assert answer.status == 401
+    assert answer.is_complete
