@@ -13,6 +13,7 @@ from unfold.widgets import (
 
 from ams.catalog.checks.api import METHODS
 from ams.catalog.models import API, Operation, Upstream
+from ams.catalog.queries.spec_of import spec_of_resource
 from ams.catalog.services.import_openapi import MOST_CHARACTERS
 from ams.service_admin import RowForm, ServiceForm
 
@@ -52,6 +53,11 @@ class APIForm(ServiceForm):
     )
     tags = _words("Tags", "For the search in the portal.")
     claims = _words("Claims", "Claims of the user that the upstream finds in its JWT.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Written out, the default would stay behind when the base path changes.
+        self.initial["resource"] = spec_of_resource(self.instance)
 
     class Meta:
         model = API

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
@@ -75,6 +75,13 @@ class SubscriptionAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         del request, obj
         return False
+
+    def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the page without the buttons that would save nothing."""
+        hidden = {"show_save": False, "show_save_and_continue": False}
+        kwargs["extra_context"] = {**(kwargs.get("extra_context") or {}), **hidden}
+        answer: HttpResponse = super().change_view(request, *args, **kwargs)
+        return answer
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
         """Run the pressed button's service; nothing else is saved here."""

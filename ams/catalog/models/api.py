@@ -50,6 +50,10 @@ class API(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    class Meta:
+        verbose_name = "API"
+        verbose_name_plural = "APIs"
+
     def __str__(self) -> str:
         return self.name
 
@@ -63,6 +67,9 @@ class Scope(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["api", "name"], name="catalog_scope_unique")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Operation(models.Model):

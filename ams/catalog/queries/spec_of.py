@@ -17,6 +17,11 @@ def spec_of_upstream(upstream: Upstream) -> UpstreamSpec:
     )
 
 
+def spec_of_resource(api: API) -> str:
+    """Return the API's resource, or nothing for the default: that moves with gateway and path."""
+    return "" if api.resource == settings.GATEWAY_URL + api.base_path else api.resource
+
+
 def spec_of_api(api: API) -> APISpec:
     """Return the spec that `save_api` would turn into `api`. Runs up to three queries."""
     return APISpec(
@@ -29,8 +34,7 @@ def spec_of_api(api: API) -> APISpec:
         description=api.description,
         tags=tuple(api.tags),
         state=api.state,
-        # The default is left out, so that the spec also holds behind another gateway URL.
-        resource="" if api.resource == settings.GATEWAY_URL + api.base_path else api.resource,
+        resource=spec_of_resource(api),
         allow_encoded_slash=api.allow_encoded_slash,
         max_body_bytes=api.max_body_bytes,
         claims=tuple(api.claims),

@@ -79,3 +79,6 @@ class PriceComponent(models.Model):
 
     class Meta:
         ordering = ["position", "id"]
+
+    def __str__(self) -> str:
+        return self.label

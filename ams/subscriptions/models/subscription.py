@@ -49,3 +49,6 @@ class Subscription(models.Model):
                 name="subscriptions_one_open_per_plan",
             )
         ]
+
+    def __str__(self) -> str:
+        return f"{self.application_name or self.client_id}: {self.plan}"

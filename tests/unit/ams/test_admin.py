@@ -169,6 +169,17 @@ def test_saved_api_can_be_saved_again_unchanged_and_changed(admin):
     assert version() == before + 1
 
 
+def test_default_resource_moves_with_the_base_path(admin):
+    api = make_api(scopes=(), operations=())
+    page = admin.get(f"/admin/catalog/api/{api.pk}/change/")
+    assert page.context["adminform"].form.initial["resource"] == ""
+
+    data = api_data(api.upstream, base_path="/orders/v2", resource="")
+    admin.post(f"/admin/catalog/api/{api.pk}/change/", data)
+
+    assert API.objects.get().resource.endswith("/orders/v2")
+
+
 def test_problem_of_a_row_is_shown_in_the_row(admin):
     upstream = save_upstream(spec=upstream_spec())
     data = api_data(
