@@ -104,7 +104,7 @@ def test_status_of_the_upstream_comes_through(stack, token, status):
 
 
 def test_calls_from_many_connections_are_counted_once_each(stack):
-    app = stack.new_application(plan="free")
+    app = stack.new_application(plan="scale")
     token = app.token(scope="orders:read")
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:

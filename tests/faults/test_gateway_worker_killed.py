@@ -21,6 +21,7 @@ class Tally:
     """What one client saw: answers read to the end, and calls that broke before that."""
 
     completed: int = 0
+    refused: int = 0  # completed too: a 429 is metered as what it is
     broken: int = 0
 
 
@@ -39,8 +40,8 @@ def load(stack, token, tally, stop):
             client.close()
             client = stack.client()
             continue
-        assert answer.status_code == 200, answer.text
         tally.completed += 1
+        tally.refused += answer.status_code != 200
         time.sleep(0.01)  # stay below the plan's rate limit
     client.close()
 
@@ -65,7 +66,7 @@ def test_usage_equals_the_tally_of_completed_calls(stack):
 
     completed = sum(tally.completed for tally in tallies)
     broken = sum(tally.broken for tally in tallies)
-    assert completed > 100
+    assert completed - sum(tally.refused for tally in tallies) > 100
     counted = wait_until_steady(app)
     # A call cut by the kill after it was counted and before its last byte left may be in: the
     # client cannot know, so the bound is what it saw break (ADR-0007).
