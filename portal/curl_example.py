@@ -23,7 +23,7 @@ class CurlExample:
 
 
 def write_curl(
-    api: APIData, operation: OperationData | None, *, client_id: str = "CLIENT_ID"
+    api: APIData, operation: OperationData | None, *, client_id: str = "$CLIENT_ID"
 ) -> CurlExample:
     """Return the two commands for an operation; the secret is read from $CLIENT_SECRET.
 

@@ -46,11 +46,14 @@ def public_page(view: View[P]) -> View[P]:
     @functools.wraps(view)
     def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
-            return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
         except NotFound as error:
             raise Http404(str(error)) from error
         except (PortalError, AMSError) as error:
-            return _show_problem(request, error)
+            response = _show_problem(request, error)
+        # Every page greets whoever is signed in: none is for a shared cache.
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        return response
 
     return page
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class PortalSessionMiddleware(MiddlewareMixin):
             return response
         name = settings.PORTAL_SESSION_COOKIE_NAME
         if session.accessed:
-            response.headers.setdefault("Vary", "Cookie")
+            patch_vary_headers(response, ("Cookie",))
         if session.is_empty():
             if name in request.COOKIES:
                 response.delete_cookie(name, samesite="Lax")

@@ -298,6 +298,13 @@ def test_pages_of_a_developer_are_kept_by_no_cache(developer, subscription, invo
         assert "no-store" in developer.get(address)["Cache-Control"]
 
 
+def test_public_pages_are_for_no_shared_cache(visitor):
+    response = visitor.get("/apis/")
+
+    assert "private" in response["Cache-Control"]
+    assert {"Cookie", "HX-Request"} <= set(response["Vary"].split(", "))
+
+
 def test_private_pages_send_visitors_to_sign_in(visitor):
     some_id = uuid.uuid4()
     for address in ("/apps/", "/apps/new/", f"/apps/{some_id}/", "/subscriptions/", "/invoices/"):
