@@ -41,9 +41,7 @@ class ControlClient:
 
     async def read_snapshot(self, after: int) -> bytes | None:
         """Return the snapshot document above `after`, or None when there is none after 20 s."""
-        answer = await self._request(
-            b"GET", f"/snapshot?after={after}&wait={_WAIT_SECONDS if after else 0}"
-        )
+        answer = await self._request(b"GET", f"/snapshot?after={after}&wait={_WAIT_SECONDS}")
         if answer.status == 204:
             return None
         if answer.status != 200:

@@ -16,6 +16,7 @@ from wire.revocation_feed import RevocationPage
 _LOST_AFTER_SECONDS: Final = 10.0
 _PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 3.0
+_BREATH_SECONDS: Final = 0.1
 _TICK_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,11 @@ class RevocationFollower:
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 continue
             pause = _PAUSE_SECONDS
+            is_news = page.digests or page.reset or self._cursor is None
             self._take(page)
+            if not is_news:
+                # A server that does not wait must not be asked in a tight circle.
+                await asyncio.sleep(_BREATH_SECONDS)
 
     async def watch_loss(self) -> None:
         """Age the cache while the feed is lost; for ever."""

@@ -72,7 +72,10 @@ class SnapshotFollower:
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 continue
             pause = _FIRST_PAUSE_SECONDS
-            if document is not None and not await self._take(document):
+            if document is None:
+                # A server that does not wait must not be asked in a tight circle.
+                await asyncio.sleep(_FIRST_PAUSE_SECONDS)
+            elif not await self._take(document):
                 await asyncio.sleep(_LONGEST_PAUSE_SECONDS)
 
     async def _take(self, document: bytes) -> bool:
