@@ -29,6 +29,7 @@ def decide(configuration: Configuration, route: Route, phantom: PhantomToken) ->
     Raises InsufficientScope (RFC 6750 §3.1) and NotSubscribed. Refusals are not remembered: a
     client that subscribes is let in with the next snapshot, which makes a new configuration.
     """
+    # A configuration has routes of its own, so an old decision is never found; this frees it.
     if phantom.decided_for is not configuration:
         phantom.decisions.clear()
         phantom.decided_for = configuration
