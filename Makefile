@@ -26,12 +26,11 @@ test: $(VENV)/dev.stamp ## run every test this machine can run; T=path for some,
 check: lint types arch test ## everything that CI checks
 
 .PHONY: lint
-lint: $(VENV)/dev.stamp ## style, format, imports, dependencies, migrations
+lint: $(VENV)/dev.stamp ## style, format, imports, dependencies
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/deptry . --no-ansi
-	@DATABASE_URL= REDIS_URL= $(BIN)/python manage.py makemigrations --check --dry-run
 
 .PHONY: types
 types: $(VENV)/dev.stamp ## mypy, strict
