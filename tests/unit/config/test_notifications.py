@@ -6,12 +6,14 @@ import pytest
 
 from config.notifications import Notifications
 
-CHANNEL = "tollgate_test"
+# The xdist workers share one database here: each has channels of its own.
+CHANNEL = f"tollgate_test_{os.getpid()}"
+OTHER = f"tollgate_other_{os.getpid()}"
 
 
 @pytest.fixture
 async def notifications():
-    one = Notifications(os.environ["DATABASE_URL"], (CHANNEL, "tollgate_other"))
+    one = Notifications(os.environ["DATABASE_URL"], (CHANNEL, OTHER))
     one.start()
     await asyncio.wait_for(one.signal(CHANNEL).wait(0, 20), 20)  # it listens now
     yield one
@@ -50,7 +52,7 @@ async def test_other_channel_wakes_nobody(notifications, database):
     signal = notifications.signal(CHANNEL)
     mark = signal.mark()
 
-    await database.execute("NOTIFY tollgate_other")
+    await database.execute(f"NOTIFY {OTHER}")
     await signal.wait(mark, 0.5)
 
     assert signal.mark() == mark
@@ -63,7 +65,7 @@ async def test_all_waiters_wake_after_the_connection_was_lost(notifications, dat
 
     await database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE query LIKE 'LISTEN \"tollgate_other\"%' AND pid <> pg_backend_pid()"
+        f"WHERE query LIKE 'LISTEN \"{OTHER}\"%' AND pid <> pg_backend_pid()"
     )
 
     await asyncio.wait_for(asyncio.gather(*waiters), 20)
