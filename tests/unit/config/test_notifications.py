@@ -65,7 +65,8 @@ async def test_all_waiters_wake_after_the_connection_was_lost(notifications, dat
 
     await database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        f"WHERE query LIKE 'LISTEN \"{OTHER}\"%' AND pid <> pg_backend_pid()"
+        "WHERE query LIKE %s AND pid <> pg_backend_pid()",
+        (f'LISTEN "{OTHER}"%',),
     )
 
     await asyncio.wait_for(asyncio.gather(*waiters), 20)
