@@ -197,7 +197,7 @@ def _web_page(member: str, value: object) -> str:
 
 
 def _application_type(member: str, value: object) -> str:
-    if value not in {"web", "native"}:
+    if value not in ("web", "native"):  # a set would ask an array for its hash
         raise InvalidClientMetadata(f"{member}: choose web or native.")
     return str(value)
 

@@ -69,7 +69,10 @@ def oauth_endpoint(*methods: str) -> Callable[[View[P]], View[P]]:
 
 def answer_error(error: oauth_errors.OAuthError) -> HttpResponse:
     """Return the response of RFC 6749 §5.2, with the challenge of RFC 6750 §3 where one is due."""
-    response = JsonResponse(error.as_document(), status=error.status)
+    document = error.as_document()
+    if error.description:  # it may repeat what the caller sent
+        document["error_description"] = _quotable(error.description)
+    response = JsonResponse(document, status=error.status)
     response["Cache-Control"] = "no-store"
     challenge = build_challenge(error)
     if challenge:

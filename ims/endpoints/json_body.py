@@ -44,8 +44,8 @@ def _parse(body: bytes) -> object:
         document: object = json.loads(
             body.decode(), object_pairs_hook=_build_object, parse_constant=_refuse_constant
         )
-        # Unpaired surrogates pass the parser and fail here.
-        text = json.dumps(document, ensure_ascii=False)
+        # Unpaired surrogates and numbers beyond a float's range pass the parser and fail here.
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False)
         text.encode()
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("The body is not well-formed JSON in UTF-8.") from error

@@ -67,6 +67,9 @@ def read_logout_request(query: QueryDict) -> LogoutRequest:
         if len(values) > 1:
             raise UnsafeRedirect("A parameter was sent twice.", detail=name[:64])
     given = {name: values[0] for name, values in parameters.items()}
+    # PostgreSQL has no NUL in text, and no client of ours such an identifier.
+    if "\0" in given.get("client_id", ""):
+        raise UnsafeRedirect("client_id: no application is registered under this identifier.")
     hint = find_hint(given["id_token_hint"]) if "id_token_hint" in given else None
     client_id = given.get("client_id") or (hint.client_id if hint else "")
     if hint is not None and hint.client_id != client_id:
