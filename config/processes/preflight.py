@@ -87,7 +87,9 @@ def check_database(url: str) -> None:
     try:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1]
+        # Indented lines are libpq's guesses; the line before them says what happened.
+        said = [line for line in str(error).splitlines() if line and not line[0].isspace()]
+        reason = (said or ["it gave no reason"])[-1].rstrip(".") + "."
         raise NotReady(
             f"DATABASE_URL names a PostgreSQL that cannot be used: {reason} "
             "Start it, mend the address, or unset DATABASE_URL to use the embedded one."

@@ -49,6 +49,7 @@ def test_unreachable_database_is_one_sentence(serve):
 
     assert result.returncode == 1
     assert "DATABASE_URL names a PostgreSQL that cannot be used" in result.stdout
+    assert "Connection refused." in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
 
 
