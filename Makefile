@@ -53,6 +53,10 @@ bench: $(VENV)/dev.stamp ## the gateway beside nginx and nginx + Lua
 compliance: $(VENV)/dev.stamp ## run the standards' tests and write docs/compliance.md
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup tests/compliance --compliance-report docs/compliance.md
 
+.PHONY: openapi
+openapi: $(VENV)/dev.stamp ## write docs/management-api.yaml from the code
+	@DATABASE_URL=postgresql:// REDIS_URL=redis:// $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/management-api.yaml
+
 .PHONY: reset
 reset: ## wipe the data folder (var/ or TOLLGATE_HOME)
 	@$(PYTHON) -m config.reset
