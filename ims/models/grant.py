@@ -8,18 +8,16 @@ from wire.uuid7 import uuid7
 
 
 class Consent(models.Model):
-    """A user's remembered answer to the consent page, per client."""
+    """A user's remembered answer to the consent page, a row for each set of resources.
+
+    Scopes of one API may be named like another's: allowed here is not allowed there.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     client = models.ForeignKey("ims.Client", on_delete=models.CASCADE)
     scopes = ArrayField(models.CharField(max_length=128), default=list)
     resources = ArrayField(models.CharField(max_length=512), default=list, blank=True)
     granted_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["user", "client"], name="ims_consent_unique")
-        ]
 
 
 class Grant(models.Model):

@@ -11,9 +11,14 @@ from ims.models import Client, Consent, User
 def record_consent(
     *, user: User, client: Client, scopes: Iterable[str], resources: Iterable[str]
 ) -> Consent:
-    """Return the consent with `scopes` and `resources` added to what was allowed before."""
-    consent, _ = Consent.objects.select_for_update().get_or_create(user=user, client=client)
+    """Return the consent with `scopes` added to what was allowed at the same `resources` before.
+
+    The lock on the person keeps two answers at once from losing one of them.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    at = sorted(set(resources))
+    known = Consent.objects.filter(user=user, client=client, resources=at).first()
+    consent = known or Consent(user=user, client=client, resources=at)
     consent.scopes = sorted({*consent.scopes, *scopes})
-    consent.resources = sorted({*consent.resources, *resources})
-    consent.save(update_fields=["scopes", "resources", "granted_at"])
+    consent.save()
     return consent

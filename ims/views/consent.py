@@ -1,6 +1,9 @@
 """The consent page, which is also where a request goes on after its person signed in."""
 
+import hashlib
+import json
 from dataclasses import dataclass
+from hmac import compare_digest
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
@@ -45,6 +48,8 @@ def consent(request: HttpRequest, request_id: str) -> HttpResponse:
     if authentication is None or stage.interaction not in {None, Interaction.CONSENT}:
         return go_to_page(stage.interaction, request_id)
     if request.method == "POST":
+        if not _knows_what_is_asked(request, stage.checked):
+            return _show_page(request, request_id, stage.checked)
         _take_decision(request, request_id, stage.checked, authentication)
     elif stage.interaction is Interaction.CONSENT:
         return _show_page(request, request_id, stage.checked)
@@ -63,6 +68,23 @@ def _resume(request: HttpRequest, request_id: str) -> _Stage:
     authentication = find_authentication(request)
     interaction = find_due_interaction(checked, authentication, asked_at=asked.asked_at)
     return _Stage(asked, checked, authentication, interaction)
+
+
+def _knows_what_is_asked(request: HttpRequest, checked: AuthorizationRequest) -> bool:
+    """Whether the answer is to the page as it would be now; a denial needs no such care.
+
+    A request without scopes or resources means those that are registered. The client changes its
+    own record, so it could widen the request between the page and the answer.
+    """
+    seen = request.POST.get("seen", "")
+    is_allowed = request.POST.get("decision") == "allow"
+    return not is_allowed or compare_digest(seen.encode(), _fingerprint(checked).encode())
+
+
+def _fingerprint(checked: AuthorizationRequest) -> str:
+    """Return what stands for everything that the person allows; the form carries it back."""
+    asked = [checked.client.client_id, checked.redirect_uri, checked.scopes, checked.resources]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
 def _take_decision(
@@ -89,6 +111,7 @@ def _show_page(
     words = SCOPE_WORDS | dict(checked.scope_descriptions)
     page = {
         "request_id": request_id,
+        "seen": _fingerprint(checked),
         "client_name": checked.client.name or checked.client.client_id,
         "destination": as_csp_source(checked.redirect_uri),
         "permissions": [{"name": name, "words": words.get(name, name)} for name in checked.scopes],

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from html import unescape
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -82,9 +83,12 @@ def answer_of(response):
     return dict(parse_qsl(urlsplit(response["Location"]).query))
 
 
-def decide(browser, consent_page, decision="allow"):
+def decide(browser, consent_page, decision="allow", **more):
     """Answer the consent page at the address that `consent_page` redirects to."""
-    return browser.post(consent_page["Location"], {"decision": decision})
+    shown = browser.get(consent_page["Location"])
+    seen = re.search(r'name="seen" value="(\w+)"', text_of(shown))
+    form = {"decision": decision, "seen": seen[1] if seen else ""} | more
+    return browser.post(consent_page["Location"], form)
 
 
 def obtain_code(browser, client, **changes):

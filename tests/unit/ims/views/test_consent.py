@@ -87,7 +87,8 @@ def test_form_of_the_page_passes_the_csrf_check_as_a_browser_sends_it(browser, a
     page = flow.authorize(browser, app)
     shown = browser.get(page["Location"])
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', flow.text_of(shown))[1]
-    form = {"decision": "allow", "csrfmiddlewaretoken": token}
+    seen = re.search(r'name="seen" value="(\w+)"', flow.text_of(shown))[1]
+    form = {"decision": "allow", "seen": seen, "csrfmiddlewaretoken": token}
 
     response = browser.post(page["Location"], form, headers={"Origin": settings.ISSUER})
 
@@ -160,10 +161,7 @@ def test_public_client_on_the_persons_machine_asks_each_time(browser):
 def test_parameters_in_the_form_change_nothing(browser, app):
     page = flow.authorize(browser, app)
 
-    browser.post(
-        page["Location"],
-        {"decision": "allow", "scope": "orders:write", "redirect_uri": "https://evil.example/"},
-    )
+    flow.decide(browser, page, scope="orders:write", redirect_uri="https://evil.example/")
 
     assert Grant.objects.get().scopes == ["openid", "orders:read"]
     assert AuthorizationCode.objects.get().redirect_uri == flow.REDIRECT_URI
@@ -233,3 +231,30 @@ def test_tokens_of_an_allowed_request_work(browser):
     code = flow.obtain_code(browser, known.client)
 
     assert flow.exchange(browser, known, code).status_code == 200
+
+
+def test_what_changed_after_the_page_was_shown_is_shown_before_it_is_allowed(browser, app):
+    Client.objects.update(scopes=["orders:read"])
+    page = flow.authorize(browser, app, scope=None)
+    seen = re.search(r'name="seen" value="(\w+)"', flow.text_of(browser.get(page["Location"])))[1]
+    Client.objects.update(scopes=["orders:read", "orders:write"])
+
+    again = browser.post(page["Location"], {"decision": "allow", "seen": seen})
+
+    assert again.status_code == 200
+    assert "orders:write" in flow.text_of(again)
+    assert not Grant.objects.exists()
+    assert not Consent.objects.exists()
+    assert "code" in flow.answer_of(flow.decide(browser, page))
+
+
+def test_scope_allowed_at_one_resource_is_not_allowed_at_another(browser, app):
+    make_resource(INVOICES, scopes=["orders:read", "invoices:read"])
+    flow.obtain_code(browser, app, scope="orders:read", resource=ORDERS)
+    flow.obtain_code(browser, app, scope="invoices:read", resource=INVOICES)
+
+    cross = flow.authorize(browser, app, scope="orders:read", resource=INVOICES)
+    known = flow.authorize(browser, app, scope="orders:read", resource=ORDERS)
+
+    assert "/oauth/consent/" in cross["Location"]
+    assert "code" in flow.answer_of(known)
