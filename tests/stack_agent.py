@@ -74,6 +74,17 @@ def deliver():
     return deliver_resource_registrations()
 
 
+def new_management_client(name):
+    import io
+
+    from django.core.management import call_command
+
+    out = io.StringIO()
+    call_command("create_management_client", name, stdout=out)
+    rows = dict(line.split(maxsplit=1) for line in out.getvalue().splitlines()[:2])
+    return {"client_id": rows["client_id"], "client_secret": rows["client_secret"]}
+
+
 def retire_api(slug):
     from ams.catalog.models import API
     from ams.catalog.services.retire_api import retire_api as retire
@@ -83,7 +94,15 @@ def retire_api(slug):
 
 _COMMANDS = {
     function.__name__: function
-    for function in (new_application, plan_limit, counted_calls, apply, deliver, retire_api)
+    for function in (
+        new_application,
+        new_management_client,
+        plan_limit,
+        counted_calls,
+        apply,
+        deliver,
+        retire_api,
+    )
 }
 
 

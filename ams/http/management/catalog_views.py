@@ -127,7 +127,7 @@ class PlanViewSet(SpecViewSet):
 
     def read(self, request: Request) -> PlanSpec:
         """Return the spec that the request brings, of the product in the address."""
-        data = request.data
+        data = self.without_read_only(request.data)
         if isinstance(data, dict):
             data = {**data, "product": self.kwargs["product"]}
         spec: PlanSpec = read_request(PlanSpec, data)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rest_framework import status
 from rest_framework.request import Request
@@ -11,6 +11,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from ams.field_checks import FieldChecks
 from ams.spec_fields import read_spec
+
+if TYPE_CHECKING:
+    from rest_framework.serializers import Serializer
 
 _audit = logging.getLogger("ams.audit")
 
@@ -63,7 +66,15 @@ class SpecViewSet(ManagementViewSet):
 
     def read(self, request: Request) -> Any:
         """Return the spec that the request brings."""
-        return read_request(self.spec_type, request.data)
+        return read_request(self.spec_type, self.without_read_only(request.data))
+
+    def without_read_only(self, data: object) -> object:
+        """Return `data` without read-only members: what GET answered can be PUT back."""
+        if not isinstance(data, dict):
+            return data
+        fields = cast("Serializer[Any]", self.get_serializer()).fields
+        read_only = {name for name, field in fields.items() if field.read_only}
+        return {name: value for name, value in data.items() if name not in read_only}
 
     def represent(self, row: Any) -> Any:
         """Return the answer for `row`."""

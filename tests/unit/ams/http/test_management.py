@@ -320,3 +320,18 @@ def test_documentation_page_needs_no_inline_script_and_no_other_host(client):
     assert "<script>" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
+
+
+@pytest.mark.parametrize("kind", ["upstreams", "apis", "products", "products/orders/plans"])
+def test_what_was_read_can_be_put_back(manager, kind):
+    post(manager, "upstreams", UPSTREAM)
+    post(manager, "apis", API_BODY)
+    post(manager, "products", {"slug": "orders", "name": "Orders", "apis": ["orders"]})
+    post(manager, "products/orders/plans", PLAN)
+    slug = "growth" if kind.endswith("plans") else "orders"
+    read = manager.get(f"/api/v1/{kind}/{slug}").json()
+
+    answer = put(manager, f"{kind}/{slug}", read)
+
+    assert answer.status_code == 200, answer.content
+    assert answer.json() == read
