@@ -64,7 +64,17 @@ def with_parameters(uri: str, parameters: Mapping[str, str]) -> str:
 
 
 def as_csp_source(uri: str) -> str:
-    """Return the Content-Security-Policy source that covers `uri` and as little else as may be."""
+    """Return the Content-Security-Policy source that covers `uri` and as little else as may be.
+
+    CSP Level 3 §2.3.1 has no grammar for IPv6 literals: browsers drop such a source, so the
+    loopback address of RFC 8252 §7.3 needs its whole scheme.
+    """
+    parts = urlsplit(uri)
+    return f"{parts.scheme}:" if "[" in parts.netloc else as_destination(uri)
+
+
+def as_destination(uri: str) -> str:
+    """Return where `uri` leads, as it is shown to people: the origin, or the private scheme."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
 

@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
+from django.utils.encoding import escape_uri_path
 
 from ims import conf, redirect_uris
 from ims.errors import AuthorizationRefused
@@ -37,7 +38,7 @@ def browser_endpoint(*methods: str, ends_forms: bool = False) -> Callable[[View[
             try:
                 response = view(request, *args, **kwargs)
             except AuthorizationRefused as refusal:
-                logger.info("%s refused: %s", request.path, refusal.error.code)
+                logger.info("%s refused: %s", escape_uri_path(request.path), refusal.error.code)
                 response = answer_client(
                     request,
                     redirect_uri=refusal.redirect_uri,
@@ -45,7 +46,7 @@ def browser_endpoint(*methods: str, ends_forms: bool = False) -> Callable[[View[
                     ends_forms=ends_forms,
                 )
             except OAuthError as error:
-                logger.info("%s refused with a page: %s", request.path, error.code)
+                logger.info("%s refused with a page: %s", escape_uri_path(request.path), error.code)
                 response = show_error(request, error)
             response.headers.setdefault("Cache-Control", "no-store")
             return response
@@ -71,7 +72,7 @@ def depart(request: HttpRequest, uri: str, *, ends_forms: bool = False) -> HttpR
     on instead. Our consent and logout pages name the target in their policy: their POST redirects.
     """
     if ends_forms and request.method != "POST" and not uri.startswith(f"{conf.issuer()}/"):
-        target = {"uri": uri, "destination": redirect_uris.as_csp_source(uri)}
+        target = {"uri": uri, "destination": redirect_uris.as_destination(uri)}
         return render(request, "ims/departure.html", target)
     status = HTTPStatus.SEE_OTHER if request.method == "POST" else HTTPStatus.FOUND
     # Django's own redirect class knows web schemes only; native applications have private ones.

@@ -17,7 +17,7 @@ from ims.authorization.request import AuthorizationRequest
 from ims.checks import table
 from ims.endpoints.authorize import answer_with_code, find_due_interaction, go_to_page
 from ims.endpoints.browser_endpoint import allow_form_to_reach, browser_endpoint
-from ims.redirect_uris import as_csp_source
+from ims.redirect_uris import as_destination
 from ims.services.record_consent import record_consent
 from wire.oauth_errors import AccessDenied, UnsafeRedirect
 
@@ -113,7 +113,7 @@ def _show_page(
         "request_id": request_id,
         "seen": _fingerprint(checked),
         "client_name": checked.client.name or checked.client.client_id,
-        "destination": as_csp_source(checked.redirect_uri),
+        "destination": as_destination(checked.redirect_uri),
         "permissions": [{"name": name, "words": words.get(name, name)} for name in checked.scopes],
         "resources": checked.resources,
     }

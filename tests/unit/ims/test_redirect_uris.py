@@ -86,7 +86,12 @@ def test_parameters_join_the_registered_query():
     [
         ("https://app.example:8443/cb?x", "https://app.example:8443"),
         ("com.example.app:/cb", "com.example.app:"),
+        ("http://[::1]:9/cb", "http:"),
     ],
 )
 def test_csp_source_covers_the_origin_only(uri, source):
     assert redirect_uris.as_csp_source(uri) == source
+
+
+def test_people_see_the_whole_loopback_address():
+    assert redirect_uris.as_destination("http://[::1]:9/cb") == "http://[::1]:9"
