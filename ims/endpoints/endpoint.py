@@ -8,6 +8,7 @@ from typing import Concatenate, Final, ParamSpec, cast
 from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.request import UnreadablePostError
+from django.utils.encoding import escape_uri_path
 from django.views.decorators.csrf import csrf_exempt
 
 from ims.endpoints.bearer_authentication import MissingToken
@@ -154,4 +155,5 @@ def _shown(name: str) -> str:
 
 def _log_refusal(request: HttpRequest, error: oauth_errors.OAuthError) -> None:
     # The public description is left out: it may repeat what the caller sent.
-    logger.info("%s %s refused: %s %s", request.method, request.path, error.code, error.detail)
+    path = escape_uri_path(request.path)  # a decoded line end would begin a line of its own
+    logger.info("%s %s refused: %s %s", request.method, path, error.code, error.detail)

@@ -155,3 +155,12 @@ def test_odd_token_parameter_is_refused_in_plain_words(client, grant_type, value
         assert response.status_code in {400, 401}, name
         assert DESCRIPTION.fullmatch(response.json()["error_description"])
     assert flow.post_token(client, Client(client_id=value), **correct).status_code in {400, 401}
+
+
+def test_line_end_in_an_address_begins_no_line_of_the_log(client, caplog):
+    caplog.set_level("INFO")
+
+    client.get("/oauth/consent/a%0aroot%20signed%20in")
+
+    assert "/oauth/consent/a%0Aroot" in caplog.text
+    assert "\nroot" not in caplog.text
