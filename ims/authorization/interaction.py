@@ -57,9 +57,11 @@ def _find_need(
 def _wants_fresh_authentication(
     request: AuthorizationRequest, authentication: Authentication, asked_at: float
 ) -> bool:
-    # max_age=0 means what prompt=login means, or a page of any age would ask for ever.
-    if "login" in request.prompts or request.max_age_seconds == 0:
-        return authentication.at < datetime.fromtimestamp(asked_at, tz=UTC)
+    # Whoever signed in for this very request may take their time over the consent page.
+    if authentication.at >= datetime.fromtimestamp(asked_at, tz=UTC):
+        return False
+    if "login" in request.prompts:
+        return True
     if request.max_age_seconds is None:
         return False
     return (timezone.now() - authentication.at).total_seconds() > request.max_age_seconds

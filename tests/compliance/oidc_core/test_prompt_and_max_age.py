@@ -147,3 +147,16 @@ def test_first_party_client_needs_no_consent(client, trusted, person):
 
     assert "code" in flow.answer_of(flow.authorize(client, trusted))
     assert not Consent.objects.exists()
+
+
+def test_person_may_think_longer_than_max_age_before_allowing(client, app, person):
+    login = flow.authorize(client, app, max_age="5")["Location"]
+    page = {"Location": parse_qs(urlsplit(login).query)["next"][0]}
+    flow.sign_in(client, person)
+    age_session(client, 30)
+    session = client.session
+    for waiting in session["ims_authorization_requests"].values():
+        waiting["asked_at"] -= 40
+    session.save()
+
+    assert "code" in flow.answer_of(flow.decide(client, page))
