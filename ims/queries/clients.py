@@ -49,6 +49,9 @@ def get_client_information(
         "grant_types": client.grant_types,
         "response_types": client.response_types,
     }
+    if "code" in client.response_types:
+        # OpenID Connect Registration §2: left out, it would mean RS256.
+        information["id_token_signed_response_alg"] = conf.SIGNING_ALGORITHM
     if client_secret is not None:
         information |= describe_secret(client_secret)
     optional = {

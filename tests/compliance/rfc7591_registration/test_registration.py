@@ -48,6 +48,7 @@ def test_client_is_registered_with_the_defaults(client, permission, rf, settings
         "token_endpoint_auth_method": "client_secret_basic",
         "grant_types": ["authorization_code"],
         "response_types": ["code"],
+        "id_token_signed_response_alg": "ES256",
         "redirect_uris": ["https://app.example/callback"],
     }
     header = basic(document["client_id"], document["client_secret"])
