@@ -33,7 +33,7 @@ def resolve_access(
     if not names:
         raise InvalidScope("scope: name at least one scope.")
     _check_allowed(client, names, for_person=for_person)
-    offers = _list_offers(client, names)
+    offers = _list_offers(client, names, for_person=for_person)
     _refuse(names, {offer.name for offer in offers}, "is not offered to this client")
     if resources:
         _check_resources(resources, {_resource_of(offer) for offer in offers})
@@ -62,6 +62,17 @@ def narrow_scopes(*, scopes: Iterable[str], resources: Sequence[str]) -> tuple[s
     return tuple(name for name in scopes if name in offered or name in conf.OPENID_SCOPES)
 
 
+def keep_registered(*, client: Client, scopes: Sequence[str]) -> tuple[str, ...]:
+    """Return those of granted `scopes` that `client` is registered for still; runs no statement.
+
+    Raises InvalidScope when none is left.
+    """
+    kept = tuple(name for name in scopes if not client.scopes or name in client.scopes)
+    if scopes and not kept:
+        raise InvalidScope("scope: this client is registered for none of the granted scopes now.")
+    return kept
+
+
 def _check_allowed(client: Client, names: Sequence[str], *, for_person: bool) -> None:
     for name in names:
         if not _SCOPE_TOKEN.fullmatch(name):
@@ -72,17 +83,18 @@ def _check_allowed(client: Client, names: Sequence[str], *, for_person: bool) ->
             raise InvalidScope(f"scope: {name} is not among the scopes this client registered.")
 
 
-def _list_offers(client: Client, names: Sequence[str]) -> list[ResourceScope]:
+def _list_offers(client: Client, names: Sequence[str], *, for_person: bool) -> list[ResourceScope]:
     """Return the registry's rows for `names`.
 
     The platform's own interfaces are open only to clients that are registered for the scope by
-    name: an empty list of scopes never reaches them.
+    name, and in their own name: anybody may sign up, and those interfaces trust the scope alone.
     """
     api_names = [name for name in names if name not in conf.OPENID_SCOPES]
     if not api_names:
         return []
     rows = ResourceScope.objects.filter(name__in=api_names).select_related("protected_resource")
-    return [row for row in rows if row.name in client.scopes or not _is_reserved(row)]
+    named = () if for_person else client.scopes
+    return [row for row in rows if row.name in named or not _is_reserved(row)]
 
 
 def _is_reserved(offer: ResourceScope) -> bool:

@@ -44,13 +44,15 @@ def issue_grant_tokens(
     """Return an access token for `scopes` of `grant`, with the refresh and ID token that go along.
 
     Without `resources` the token is for all of the grant's; with some of them it carries their
-    scopes only (RFC 8707 §2.2). Raises InvalidTarget for a resource outside of the grant.
+    scopes only (RFC 8707 §2.2). Raises InvalidTarget for a resource outside of the grant, and
+    InvalidScope when the client lost every scope since.
     """
-    narrowed = tuple(scopes)
+    # The registration may have lost scopes since the person allowed them.
+    narrowed = access.keep_registered(client=client, scopes=scopes)
     if resources and set(resources) != set(grant.resources):
         if not set(resources) <= set(grant.resources):
             raise InvalidTarget("resource: it was not part of the authorization; ask for it there.")
-        narrowed = access.narrow_scopes(scopes=scopes, resources=resources)
+        narrowed = access.narrow_scopes(scopes=narrowed, resources=resources)
     issued = issue_access_token(
         client=client,
         scopes=narrowed,

@@ -204,3 +204,10 @@ def test_native_application_is_answered_at_its_private_scheme(client):
 
     assert response.status_code == 302
     assert response["Location"].startswith("com.example.app:/cb?error=login_required")
+
+
+def test_reserved_scope_is_never_a_persons_to_give(client):
+    make_resource("http://localhost:8000/api", scopes=["manage"])
+    trusted = flow.make_code_client(scopes=["manage"], is_first_party=True).client
+
+    refusal(flow.authorize(client, trusted, scope="manage"), "invalid_scope")

@@ -116,3 +116,19 @@ def test_resource_never_grows(browser, app, tokens):
 def test_refresh_takes_eight_statements(browser, app, tokens, django_assert_max_num_queries):
     with django_assert_max_num_queries(8):
         assert flow.refresh(browser, app, tokens["refresh_token"]).status_code == 200
+
+
+def test_scope_that_the_client_lost_since_is_not_refreshed(browser, app, tokens):
+    app.client.scopes = ["openid", "orders:read"]
+    app.client.save()
+
+    document = flow.refresh(browser, app, tokens["refresh_token"]).json()
+
+    assert document["scope"] == "openid orders:read"
+
+
+def test_client_that_lost_every_granted_scope_gets_nothing(browser, app, tokens):
+    app.client.scopes = ["profile"]
+    app.client.save()
+
+    refusal(flow.refresh(browser, app, tokens["refresh_token"]), "invalid_scope")
