@@ -36,7 +36,8 @@ def verify_id_token(
         raise SignInFailed(_REFUSED) from error
     if not hmac.compare_digest(str(claims["nonce"]).encode(), nonce.encode()):
         raise SignInFailed(_REFUSED)
-    if claims.get("azp", client_id) != client_id:
+    # Step 3: an audience beside us that we do not know is reason enough to refuse.
+    if claims["aud"] not in (client_id, [client_id]) or claims.get("azp", client_id) != client_id:
         raise SignInFailed(_REFUSED)
     if "at_hash" in claims and claims["at_hash"] != hash_access_token(access_token):
         raise SignInFailed(_REFUSED)

@@ -105,6 +105,15 @@ def test_id_token_that_is_not_ours_is_refused(visitor, token_service, claims):
     assert not Developer.objects.exists()
 
 
+def test_id_token_that_is_someone_elses_too_is_refused(visitor, token_service):
+    url = begin(visitor)
+    own_client = parse_qs(urlsplit(url).query)["client_id"][0]
+    answer = token_service.authorize(url, claims={"aud": [own_client, "another-client"]})
+
+    assert visitor.get("/login/callback/", answer).status_code == 400
+    assert not Developer.objects.exists()
+
+
 @pytest.mark.parametrize("kid", ["key-1", "unknown"])
 def test_id_token_with_a_foreign_signature_is_refused(visitor, token_service, kid):
     key = ec.generate_private_key(ec.SECP256R1())
