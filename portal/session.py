@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
@@ -12,6 +14,14 @@ if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
 
 _engine = import_module(settings.SESSION_ENGINE)
+
+
+def _save(session: "SessionBase") -> None:
+    """Keep what changed. Raises SessionInterrupted (400): another tab signed out meanwhile."""
+    try:
+        session.save()
+    except UpdateError as error:
+        raise SessionInterrupted("The session ended while this page was made.") from error
 
 
 class PortalSessionMiddleware(MiddlewareMixin):
@@ -32,7 +42,7 @@ class PortalSessionMiddleware(MiddlewareMixin):
             if name in request.COOKIES:
                 response.delete_cookie(name, samesite="Lax")
         elif session.modified:
-            session.save()
+            _save(session)
             response.set_cookie(
                 name,
                 session.session_key or "",
