@@ -30,7 +30,9 @@ def introspect_as_document(
     }
     person = token.person
     if person is not None:
-        document["username"] = person.username
+        # A name is a claim like any other: for those whose resource was declared to need it.
+        if any("preferred_username" in resource.claims for resource in resources):
+            document["username"] = person.username
         # RFC 9470 §6.2: a resource server decides on step-up with these.
         if person.authenticated_at is not None:
             document["auth_time"] = int(person.authenticated_at.timestamp())

@@ -89,7 +89,7 @@ def test_live_token_is_described(client, gateway, app, settings):
 
 @pytest.mark.compliance("RFC 7662", "2.2", "sub and username name the user of a user's token")
 def test_users_token_names_the_user(client, gateway, app):
-    make_resource(readers=[gateway.client])
+    make_resource(readers=[gateway.client], claims=["preferred_username"])
     user = make_user(username="ada")
     token, _ = make_access_token(app, user=user, grant=make_grant(app, user))
 
@@ -97,6 +97,14 @@ def test_users_token_names_the_user(client, gateway, app):
 
     assert document["sub"] == str(user.subject)
     assert document["username"] == "ada"
+
+
+def test_username_is_only_for_resources_that_were_declared_to_need_it(client, gateway, app):
+    make_resource(readers=[gateway.client], claims=["email"])
+    user = make_user(username="ada")
+    token, _ = make_access_token(app, user=user, grant=make_grant(app, user))
+
+    assert "username" not in introspect(client, gateway, token).json()
 
 
 @pytest.mark.compliance("RFC 7662", "2.2", "an inactive token says only active: false")
