@@ -28,6 +28,11 @@ ALLOWED_HOSTS = [
     "127.0.0.1",
 ]
 CSRF_TRUSTED_ORIGINS = [ISSUER]
+# Our own reverse proxies in front: what they say of the browser's address and of TLS is believed.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TOLLGATE_TRUSTED_PROXIES", 0)
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if ALLAUTH_TRUSTED_PROXY_COUNT else None
+)
 
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",
