@@ -1,0 +1,65 @@
+"""allauth as we have set it up: what a stranger may learn or reuse."""
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.test import Client
+
+from tests.factories import authorization as flow
+
+pytestmark = pytest.mark.django_db
+NEWCOMER = "grace@example.com"
+
+
+def sign_up(browser, email):
+    form = {"email": email, "password1": flow.PASSWORD, "password2": flow.PASSWORD}
+    return browser.post("/accounts/signup/", form)
+
+
+def without_tokens(response):
+    body = re.sub(r'(name="csrfmiddlewaretoken" value|nonce)="[^"]*"', "", flow.text_of(response))
+    return response.status_code, response.get("Location"), body
+
+
+@pytest.mark.parametrize(
+    ("address", "forms"),
+    [
+        (
+            "/accounts/login/",
+            ({"login": "ada@example.com", "password": "x"}, {"login": NEWCOMER, "password": "x"}),
+        ),
+        ("/accounts/password/reset/", ({"email": "ada@example.com"}, {"email": NEWCOMER})),
+    ],
+)
+def test_stranger_does_not_learn_who_has_an_account(address, forms):
+    flow.make_person("ada@example.com")
+
+    known, unknown = (without_tokens(Client().post(address, form)) for form in forms)
+
+    hidden = [
+        (status, to, re.sub(r"\S+@example.com", "", body)) for status, to, body in (known, unknown)
+    ]
+    assert hidden[0] == hidden[1]
+
+
+def test_sign_up_with_a_taken_address_looks_like_any_other(mailoutbox):
+    flow.make_person("ada@example.com")
+
+    known, unknown = (sign_up(Client(), email) for email in ("ada@example.com", NEWCOMER))
+
+    assert without_tokens(known) == without_tokens(unknown)
+    assert [mail.to for mail in mailoutbox] == [["ada@example.com"], [NEWCOMER]]
+
+
+def test_verification_link_signs_no_stranger_in(client, mailoutbox):
+    sign_up(client, NEWCOMER)
+    link = urlsplit(re.search(r"http\S+", mailoutbox[0].body)[0]).path
+    first, second = Client(), Client()
+
+    first.post(link)
+    second.post(link)
+
+    assert EmailAddress.objects.get().verified
+    assert not any("_auth_user_id" in stranger.session for stranger in (first, second))
