@@ -17,6 +17,7 @@ NOT_SUPPORTED = [
     ("RFC 7523", "`private_key_jwt` and the JWT bearer grant"),
     ("RFC 9728", "Protected resource metadata served by the gateway"),
     ("RFC 9470", "Step-up challenges"),
+    ("OpenID Connect Discovery §3", "RS256: ID tokens are signed with ES256 only"),
     ("OpenID Connect Core §5.5", "The `claims` request parameter"),
     ("OpenID Connect", "Back-channel and front-channel logout, session management"),
 ]
