@@ -9,6 +9,7 @@ from gateway.origin_client import Answer, OriginClient, OriginUnreachable
 from wire.usage_batch import UsageBatch
 
 _WAIT_SECONDS: Final = 20
+_NEVER_TAKEN: Final = frozenset({400, 413, 422})  # malformed, too large, unprocessable
 
 
 class ControlFailed(Exception):
@@ -16,7 +17,7 @@ class ControlFailed(Exception):
 
 
 class BatchRefused(Exception):
-    """The control API will never take this batch (400): trying again is useless."""
+    """The control API will never take this batch: trying again is useless."""
 
 
 class TokenSource(Protocol):
@@ -52,8 +53,8 @@ class ControlClient:
         """Deliver a batch; it may be sent again, it is stored once. Raises on failure."""
         body = json.dumps(batch.as_document(), separators=(",", ":")).encode()
         answer = await self._request(b"POST", "/usage-batches", body)
-        if answer.status == 400:
-            raise BatchRefused("The control API calls the batch malformed.")
+        if answer.status in _NEVER_TAKEN:
+            raise BatchRefused(f"The control API answered {answer.status} to the batch.")
         if answer.status not in {200, 201}:
             raise ControlFailed(f"The control API answered {answer.status}.")
 

@@ -9,7 +9,7 @@ import fcntl
 import mmap
 import os
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +38,11 @@ _COUNTERS: Final = {
     "response_bytes": "Body bytes sent to clients.",
     "latency_microseconds": "Time spent on calls, upstream included.",
     "usage_failures": "Calls that could not be written to the usage journal.",
+    "usage_calls_lost": "Calls that will never be billed: neither disk nor memory was left.",
+    "usage_memory_fallbacks": "Usage segments counted in memory because the disk failed.",
+    "usage_send_failures": "Attempts to ship usage that failed; it is kept and sent again.",
+    "usage_batches_rejected": "Usage batches that the control API will never take; set aside.",
+    "usage_segments_discarded": "Usage segments deleted unsent because the spool was full.",
 }
 _GAUGES: Final = {
     "snapshot_version": "Version of the loaded snapshot; 0 is none.",
@@ -46,6 +51,14 @@ _GAUGES: Final = {
     "cached_tokens": "Entries in the token cache.",
     "cached_bytes": "Size of the token cache, estimated.",
     "calls_in_flight": "Calls under way.",
+    "usage_spool_bytes": "Usage on disk that is not shipped, what is being written included.",
+}
+# How the gauges of several workers make one; the others are added up.
+_REDUCE: Final[Mapping[str, Callable[[list[int]], int]]] = {
+    "snapshot_version": min,
+    "feed_lost_seconds": max,
+    "limits_degraded": max,
+    "usage_spool_bytes": max,  # all workers look at one directory
 }
 # Upper bounds in microseconds, and one more for everything above.
 LATENCY_BUCKETS: Final = (
@@ -86,15 +99,22 @@ class Counters:
     def read(self, name: str) -> int:
         return int(self.cells[INDEX[name]])
 
-    def observe(self, status: int, microseconds: int) -> None:
+    def observe(
+        self, status: int, microseconds: int, request_bytes: int, response_bytes: int
+    ) -> None:
         """Count one finished call."""
         cells = self.cells
+        if request_bytes:
+            cells[_REQUEST_BYTES] += request_bytes
+        cells[_RESPONSE_BYTES] += response_bytes
         cells[STATUS_AT + status] += 1
         cells[_LATENCY_MICROSECONDS] += microseconds
         cells[_LATENCY_AT + bisect_left(LATENCY_BUCKETS, microseconds)] += 1
 
 
 _LATENCY_MICROSECONDS: Final = INDEX["latency_microseconds"]
+_REQUEST_BYTES: Final = INDEX["request_bytes"]
+_RESPONSE_BYTES: Final = INDEX["response_bytes"]
 
 
 def private_counters() -> Counters:
@@ -171,10 +191,9 @@ def _render_named(workers: list[memoryview]) -> Iterator[str]:
         yield f"tollgate_gateway_{name}_total {sum(cells[INDEX[name]] for cells in workers)}"
     for name, text in _GAUGES.items():
         values = [int(cells[INDEX[name]]) for cells in workers] or [0]
-        reduce = {"snapshot_version": min, "feed_lost_seconds": max, "limits_degraded": max}
         yield f"# HELP tollgate_gateway_{name} {text}"
         yield f"# TYPE tollgate_gateway_{name} gauge"
-        yield f"tollgate_gateway_{name} {reduce.get(name, sum)(values)}"
+        yield f"tollgate_gateway_{name} {_REDUCE.get(name, sum)(values)}"
 
 
 def _render_calls(workers: list[memoryview]) -> Iterator[str]:

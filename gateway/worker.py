@@ -24,6 +24,7 @@ from gateway.ims_client import IMSClient
 from gateway.lease_office import LeaseOffice
 from gateway.revocations import RevocationFollower
 from gateway.snapshot import SnapshotFollower
+from gateway.usage.alerts import UsageAlerts
 from gateway.usage.shipper import BatchRejected, UsageShipper
 from wire.gateway_snapshot import GatewaySnapshot
 from wire.usage_batch import UsageBatch
@@ -58,6 +59,7 @@ class Worker:
         usage_directory = config.directory / "usage"
         self._journal = UsageJournal(usage_directory, node=name)
         self._shipper = UsageShipper(self._journal, usage_directory, send=self._send_usage)
+        self._alerts = UsageAlerts(self._journal, self._shipper, self.counters)
         self._access_log = (
             JSONAccessLog(config.access_log, self.counters.slot) if config.access_log else None
         )
@@ -146,6 +148,7 @@ class Worker:
             self.counters.set("cached_tokens", len(cache))
             self.counters.set("cached_bytes", cache.size_bytes)
             self.counters.set("calls_in_flight", len(self.plane.in_flight))
+            self._alerts.export()
             if os.getppid() != _PARENT:
                 # The parent was killed: nobody would ever stop this process.
                 _log.error("the gateway's parent process is gone, the worker stops")

@@ -18,7 +18,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Call:
-    """Filled in from top to bottom; a field may be read by the stages after its own."""
+    """Filled in from top to bottom; a field may be read by the stages after its own.
+
+    A field without a value here has none before its stage: only later stages read it.
+    """
 
     __slots__ = (
         "authorization",
@@ -68,12 +71,12 @@ class Call:
         self.expects_continue = False
         self.has_read_body = True
         # Route.
-        self.configuration: Configuration | None = None
+        self.configuration: Configuration
         self.route: Route | None = None
         # Token.
         self.token = b""
         self.digest = b""
-        self.phantom: PhantomToken | None = None
+        self.phantom: PhantomToken
         self.decision: Decision | None = None
         # Forward.
         self.task: asyncio.Task[Any] | None = None

@@ -17,7 +17,7 @@ from gateway.dataplane.errors import (
     Refusal,
 )
 from gateway.dataplane.plane import Plane
-from gateway.dataplane.request_body import open_body
+from gateway.dataplane.request_body import may_have_body, open_body
 from gateway.upstream import errors as upstream_errors
 from gateway.upstream.client import UpstreamResponse
 
@@ -36,6 +36,9 @@ _FAILURES: Final = (
     ValueError,  # a header that cannot be written
 )
 _SERVER: Final = (b"server", b"tollgate")
+_FORWARDED_HTTPS: Final = (b"x-forwarded-proto", b"https")
+_FORWARDED_HTTP: Final = (b"x-forwarded-proto", b"http")
+_PLAIN_CONNECTION: Final = frozenset({b"keep-alive", b"close"})
 
 
 async def forward(plane: Plane, call: Call) -> None:
@@ -43,7 +46,8 @@ async def forward(plane: Plane, call: Call) -> None:
     decision, route = call.decision, call.route
     assert decision is not None  # noqa: S101 - the stages before made both
     assert route is not None  # noqa: S101
-    body = await open_body(call, route.api.max_body_bytes)
+    limit = route.api.max_body_bytes
+    body = await open_body(call, limit) if may_have_body(call) else b""
     call.is_waiting = True
     try:
         response = await decision.client.send(
@@ -73,14 +77,12 @@ def _target(call: Call, decision: Decision, strip: int) -> bytes:
 
 
 def _request_fields(call: Call) -> headers.Headers:
-    phantom = call.phantom
-    assert phantom is not None  # noqa: S101 - the exchange made it
     fields = call.fields
-    client, scheme = call.scope["client"], call.scope["scheme"]
+    client = call.scope["client"]
     fields += (
-        (b"authorization", phantom.authorization),
+        (b"authorization", call.phantom.authorization),
         (b"x-forwarded-for", client[0].encode() if client else b"unknown"),
-        (b"x-forwarded-proto", b"https" if scheme == "https" else b"http"),
+        _FORWARDED_HTTPS if call.scope["scheme"] == "https" else _FORWARDED_HTTP,
         (b"x-forwarded-host", call.host),
         (b"x-request-id", call.request_id),
     )
@@ -90,8 +92,9 @@ def _request_fields(call: Call) -> headers.Headers:
 def answer_fields(call: Call) -> headers.Headers:
     """Return the fields that every answer has."""
     fields = [_SERVER, (b"x-request-id", call.request_id)]
-    if call.decision is not None and call.decision.allowance is not None:
-        fields += call.decision.allowance.fields(call.started)
+    decision = call.decision
+    if decision is not None and decision.allowance is not None:
+        fields += decision.allowance.fields(call.started)
     return fields
 
 
@@ -99,19 +102,18 @@ def _response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.He
     """Return the fields for the client, and the upstream's Content-Length."""
     fields = answer_fields(call)
     length = connection = b""
-    verdict_on = headers.response_verdicts.get
+    keep = fields.append
+    verdicts = headers.response_verdicts
     for field in response.headers:
-        verdict = verdict_on(field[0])
-        if verdict is None:
-            verdict = headers.judge_response_name(field[0])
-        if verdict == headers.FORWARD:
-            fields.append(field)
-        elif verdict == headers.NOTED:
-            if field[0].lower() == b"content-length":
-                length = field[1]
-            else:
-                connection = field[1]
-    if connection and connection.lower() not in {b"keep-alive", b"close"}:
+        name = field[0]
+        verdict = verdicts[name] if name in verdicts else headers.judge_response_name(name)
+        if not verdict:  # FORWARD: a comparison would cost a look-up for each field
+            keep(field)
+        elif verdict == headers.LENGTH:
+            length = field[1]
+        elif verdict == headers.CONNECTION:
+            connection = field[1]
+    if connection and connection.lower() not in _PLAIN_CONNECTION:
         fields = headers.without_connection_named(fields, connection)
     return fields, length
 

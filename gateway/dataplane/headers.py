@@ -14,7 +14,9 @@ MAX_HEADER_BYTES: Final = 32 * 1024
 # Verdicts on a name.
 FORWARD: Final = 0
 DROP: Final = 1
-NOTED: Final = 2  # read by a stage of the pipeline; never forwarded as it came
+NOTED: Final = 2  # of a request: read by a stage of the pipeline, never forwarded as it came
+LENGTH: Final = 3  # of a response: both are read by the forward stage, which writes its own
+CONNECTION: Final = 4
 
 _HOP_BY_HOP: Final = frozenset(  # RFC 9110 §7.6.1, and what is fixed to one connection
     {
@@ -80,14 +82,13 @@ _RESPONSE_DROPPED: Final = _HOP_BY_HOP | {
     b"x-request-id",
     b"ratelimit",
     b"ratelimit-policy",
-    b"content-length",  # NOTED: the forward stage writes what it can vouch for
 }
 
 # Verdicts by name. Clients choose names, so the memory for them is bounded.
 _MAX_REMEMBERED: Final = 2048
 _MAX_REMEMBERED_LENGTH: Final = 64
 request_verdicts: dict[bytes, int] = dict.fromkeys(_NOTED, NOTED)
-response_verdicts: dict[bytes, int] = {b"content-length": NOTED, b"connection": NOTED}
+response_verdicts: dict[bytes, int] = {b"content-length": LENGTH, b"connection": CONNECTION}
 
 
 def judge_request_name(name: bytes) -> int:
@@ -109,9 +110,9 @@ def judge_request_name(name: bytes) -> int:
 def judge_response_name(name: bytes) -> int:
     """Return the verdict on a response header name that is not in `response_verdicts`."""
     lower = name.lower()
-    if lower in {b"content-length", b"connection"}:
-        return _remember(response_verdicts, name, NOTED)
-    verdict = DROP if lower in _RESPONSE_DROPPED else FORWARD
+    verdict = response_verdicts.get(lower)  # LENGTH and CONNECTION, or one judged before
+    if verdict is None:
+        verdict = DROP if lower in _RESPONSE_DROPPED else FORWARD
     return _remember(response_verdicts, name, verdict)
 
 

@@ -19,7 +19,7 @@ from gateway.dataplane.errors import (
 
 MAX_TARGET_BYTES: Final = 8 * 1024
 
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}")  # RFC 9110 §5.6.2
 # Paths of these bytes alone need no closer look: unreserved, "/", and harmless sub-delims.
 _PLAIN: Final = b"/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@"
@@ -34,7 +34,7 @@ def check_method(method: str) -> None:
 
     TRACE would echo credentials, CONNECT would make a tunnel: neither is ever forwarded.
     """
-    if method in _METHODS:
+    if method in METHODS:
         return
     if method in {"TRACE", "CONNECT"}:
         raise MethodNotImplemented(f"{method} is not offered by this gateway.")
@@ -46,7 +46,7 @@ def check_path(raw_path: bytes) -> None:
     """Refuse a path that can be read in two ways (BadRequest, URITooLong); never change it."""
     if len(raw_path) > MAX_TARGET_BYTES:
         raise URITooLong(f"The path is longer than {MAX_TARGET_BYTES} bytes.")
-    if not raw_path.startswith(b"/"):
+    if raw_path[:1] != b"/":
         raise BadRequest("The request target must be a path that starts with /.")
     if raw_path.translate(None, _PLAIN) or b"//" in raw_path or b"/." in raw_path:
         _check_unusual_path(raw_path)

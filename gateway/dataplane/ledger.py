@@ -16,10 +16,9 @@ def close(plane: Plane, call: Call) -> None:
     plane.in_flight.discard(call)
     seconds = time.monotonic() - call.started
     unix_now = time.time()
-    plane.counters.observe(call.status, int(seconds * 1_000_000))
-    if call.request_bytes:
-        plane.counters.add("request_bytes", call.request_bytes)
-    plane.counters.add("response_bytes", call.response_bytes)
+    plane.counters.observe(
+        call.status, int(seconds * 1_000_000), call.request_bytes, call.response_bytes
+    )
     if call.decision is not None:
         _meter(plane, call, seconds, unix_now)
     if plane.access_log is not None:

@@ -45,11 +45,17 @@ class RequestBody:
             raise ContentTooLarge(f"Bodies may have {self._limit} bytes here.")
 
 
-async def open_body(call: Call, limit: int) -> bytes | RequestBody:
-    """Return the body: b"" when there is none, the bytes when they are few, else a source."""
+def may_have_body(call: Call) -> bool:
+    """Whether a body may come: HTTP/2 needs no header to announce one."""
     length = call.content_length
-    if length == 0 or (length is None and not call.chunked and call.scope["http_version"] != "2"):
-        return b""
+    if length is not None:
+        return length > 0
+    return call.chunked or call.scope["http_version"] == "2"
+
+
+async def open_body(call: Call, limit: int) -> bytes | RequestBody:
+    """Return the body that may come: the bytes when they are few, else a source."""
+    length = call.content_length
     call.has_read_body = False
     source = RequestBody(call, limit)
     if length is not None and length > _WHOLE_BYTES:

@@ -56,7 +56,10 @@ class Router:
     def __init__(self, apis: Iterable[API]) -> None:
         """Place every operation. Raises BadTemplate."""
         self._root = _Node()
+        self._with_encoded_slash: tuple[bytes, ...] = ()
         for api in apis:
+            if api.allow_encoded_slash:
+                self._with_encoded_slash += (api.base_path.encode() + b"/",)
             for operation in api.operations:
                 self._add(api, operation)
 
@@ -72,6 +75,10 @@ class Router:
         if route is None:
             raise MethodNotAllowed(f"{method} is not an operation of this path.", _allow(methods))
         return route
+
+    def may_hold_encoded_slash(self, raw_path: bytes) -> bool:
+        """Whether the path is below an API that takes %2F; asked before anything is routed."""
+        return raw_path.startswith(self._with_encoded_slash)
 
     def allowed_methods(self, raw_path: bytes) -> str:
         """Return the Allow field of a path (RFC 9110 §10.2.1). Raises NotFound or BadRequest."""

@@ -28,6 +28,7 @@ from gateway.dataplane.plane import Plane
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{8,64}")
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}")
 _MAX_REMEMBERED_HOSTS: Final = 256
+_NO_ENCODED_SLASH: Final = "This API does not take an encoded slash (%2F) in its paths."
 
 
 def read_head(plane: Plane, call: Call) -> None:
@@ -65,7 +66,8 @@ def _take_notes(call: Call, noted: list[tuple[bytes, bytes]]) -> None:
 
 def check_target(plane: Plane, call: Call) -> None:
     """Refuse methods, paths, queries and hosts that are ambiguous or not ours."""
-    hygiene.check_method(call.method)
+    if call.method not in hygiene.METHODS:
+        hygiene.check_method(call.method)
     hygiene.check_path(call.raw_path)
     query = call.scope["query_string"]
     if query:
@@ -76,14 +78,19 @@ def check_target(plane: Plane, call: Call) -> None:
 
 def find_route(plane: Plane, call: Call) -> None:
     """Name the operation; answer OPTIONS, which is never forwarded without a token."""
-    configuration = call.configuration = plane.configuration
+    configuration = plane.configuration
     if configuration is None:
         raise NotReady("The gateway has just started and has no configuration yet.", 1)
+    call.configuration = configuration
+    router = configuration.router
+    has_encoded_slash = b"%" in call.raw_path and hygiene.has_encoded_slash(call.raw_path)
+    if has_encoded_slash and not router.may_hold_encoded_slash(call.raw_path):
+        raise BadRequest(_NO_ENCODED_SLASH)
     if call.method == "OPTIONS":
-        raise OptionsAnswered(configuration.router.allowed_methods(call.raw_path))
-    route = call.route = configuration.router.match(call.method, call.raw_path)
-    if not route.api.allow_encoded_slash and hygiene.has_encoded_slash(call.raw_path):
-        raise BadRequest("This API does not take an encoded slash (%2F) in its paths.")
+        raise OptionsAnswered(router.allowed_methods(call.raw_path))
+    route = call.route = router.match(call.method, call.raw_path)
+    if has_encoded_slash and not route.api.allow_encoded_slash:
+        raise BadRequest(_NO_ENCODED_SLASH)
 
 
 def read_bearer(plane: Plane, call: Call) -> None:
@@ -108,9 +115,7 @@ def exchange_token(plane: Plane, call: Call) -> Awaitable[None] | None:
 def authorise(plane: Plane, call: Call) -> None:
     """Check scopes and subscription. Policies will be decided here, too, and remembered."""
     del plane
-    assert call.configuration is not None  # noqa: S101 - find_route came before
-    assert call.route is not None  # noqa: S101
-    assert call.phantom is not None  # noqa: S101
+    assert call.route is not None  # noqa: S101 - find_route came before
     call.decision = decide(call.configuration, call.route, call.phantom)
 
 

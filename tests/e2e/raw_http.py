@@ -2,6 +2,8 @@
 
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -17,6 +19,25 @@ class Answer:
 
 def send(url: str, payload: bytes, *, ca_file: str, timeout_seconds: float = 10) -> Answer:
     """Send `payload` over TLS to the origin of `url` and read one response."""
+    with _connect(url, ca_file, timeout_seconds) as connection:
+        connection.sendall(payload)
+        return read_answer(connection)
+
+
+def send_until_closed(
+    url: str, payload: bytes, *, ca_file: str, timeout_seconds: float = 10
+) -> bytes:
+    """Send `payload` and return every byte until the server closes; TimeoutError if it does not."""
+    received = b""
+    with _connect(url, ca_file, timeout_seconds) as connection:
+        connection.sendall(payload)
+        while chunk := _receive(connection):
+            received += chunk
+    return received
+
+
+@contextmanager
+def _connect(url: str, ca_file: str, timeout_seconds: float) -> Iterator[ssl.SSLSocket]:
     parts = urlsplit(url)
     context = ssl.create_default_context(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])
@@ -24,8 +45,7 @@ def send(url: str, payload: bytes, *, ca_file: str, timeout_seconds: float = 10)
         socket.create_connection((parts.hostname, parts.port), timeout_seconds) as plain,
         context.wrap_socket(plain, server_hostname=parts.hostname) as connection,
     ):
-        connection.sendall(payload)
-        return read_answer(connection)
+        yield connection
 
 
 def read_answer(connection: ssl.SSLSocket) -> Answer:

@@ -132,18 +132,32 @@ def test_known_path_with_another_method_is_405_with_allow(send, token):
     assert "GET" in answer.headers["allow"]
 
 
-def test_content_length_with_transfer_encoding_never_reaches_the_upstream(send, token):
-    headers = (
-        b"Authorization: Bearer " + token,
-        b"Content-Length: 4",
-        b"Transfer-Encoding: chunked",
+@pytest.mark.parametrize("order", [1, -1])
+def test_content_length_with_transfer_encoding_never_reaches_the_upstream(stack, token, order):
+    # The server in front of the gateway takes Content-Length away without a trace (RFC 9112 §6.3
+    # allows it), so this is no 400: the message is framed anew, and nothing after it is believed.
+    framing = (b"Content-Length: 4", b"Transfer-Encoding: chunked")[::order]
+    bearer_field = b"Authorization: Bearer " + token
+    smuggled = request(PATH, headers=(bearer_field,))
+
+    received = raw_http.send_until_closed(
+        stack.gateway_url,
+        request(
+            b"/orders/v1/echo",
+            method=b"POST",
+            headers=(bearer_field, *framing),
+            body=b"4\r\nping\r\n0\r\n\r\n" + smuggled,
+        ),
+        ca_file=stack.ca_file,
     )
 
-    answer = send(
-        request(b"/orders/v1/echo", method=b"POST", headers=headers, body=b"0\r\n\r\nGET /x")
-    )
-
-    assert answer.status in {0, 400}
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in head.lower()
+    # The upstream repeats a Content-Length that it sees: it saw chunks only.
+    assert b"content-length" not in head.lower()
+    assert body.startswith(b"4\r\nping\r\n")
+    assert received.count(b"HTTP/1.1 ") == 1
 
 
 def test_too_large_headers_are_refused(send, token):

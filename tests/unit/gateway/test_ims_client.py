@@ -183,7 +183,10 @@ async def test_a_batch_is_delivered_with_our_token(ims, authority):
     await control.close()
 
 
-@pytest.mark.parametrize(("status", "error"), [(400, BatchRefused), (500, ControlFailed)])
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, BatchRefused), (413, BatchRefused), (422, BatchRefused), (500, ControlFailed)],
+)
 async def test_a_refused_batch_is_told_from_one_to_send_again(ims, authority, status, error):
     control = ControlClient(make_config(authority.url), ims)
     authority.answer = lambda method, path, body, ask=authority.answer: (

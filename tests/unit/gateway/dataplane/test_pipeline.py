@@ -396,6 +396,9 @@ async def test_a_refusal_to_head_has_no_body(gateway):
         b"/orders/v1/orders/..;x=1/admin",
         b"/orders/v1/orders/..%2f..%2fadmin",
         b"/orders/v1/orders/a%2Fb",
+        b"/orders/v1/orders%2f42",
+        b"/orders%2Fv1/orders/42",
+        b"/nobody/a%2fb",
         b"/orders/v1/orders/a\\b",
         b"/orders/v1/orders/a%5cb",
         b"/orders/v1/orders/a%00",
@@ -415,6 +418,20 @@ async def test_paths_that_can_be_read_in_two_ways_are_400(gateway, upstream, tok
 
     assert answer.status == 400
     assert not upstream.requests
+
+
+async def test_an_encoded_slash_is_400_before_options_are_answered(gateway):
+    answer = await gateway.call(b"/orders/v1/orders%2f42", method="OPTIONS")
+
+    assert answer.status == 400
+
+
+async def test_an_encoded_slash_that_leads_nowhere_is_404_where_the_api_takes_it(gateway, token):
+    gateway.configure(allow_encoded_slash=True)
+
+    answer = await gateway.call(b"/orders/v1/orders%2f42", token=token)
+
+    assert answer.status == 404
 
 
 async def test_an_encoded_slash_passes_where_the_api_takes_it(gateway, upstream, token):
