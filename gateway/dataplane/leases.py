@@ -68,13 +68,13 @@ class Lease:
 
     def __init__(self, office: LeaseOffice) -> None:
         self.left = 0
+        self.low_water = 0  # at this many left, the next lease is asked for
         self.remaining = -1  # of everybody, as of the last grant; -1: not known
         self.blocked_until = 0.0
         self.fallback: Fallback | None = None
         self._office = office
         self._pending: asyncio.Future[Grant] | None = None
         self._block = 1
-        self._low_water = 0
         self._slot = 0
         self._refilled_at = 0.0
         self._idle_since = 0.0
@@ -117,7 +117,7 @@ class Lease:
         left = self.left
         if left > 0:
             self.left = left - 1
-            if left <= self._low_water and self._pending is None and now >= self.blocked_until:
+            if left <= self.low_water and self._pending is None and now >= self.blocked_until:
                 self._refill(now)
             return ADMITTED
         if now < self.blocked_until:
@@ -186,7 +186,7 @@ class Lease:
         else:
             self._block = max(1, min(most, self._block) // 2)
         # A slow caller asks when it needs to; a fast one finds the next lease there.
-        self._low_water = 0 if since > _SLOW_SECONDS else max(1, self._block // 4)
+        self.low_water = 0 if since > _SLOW_SECONDS else max(1, self._block // 4)
         # Calls that wait use theirs at once, so they are not held over and need no bound.
         want = max(self._block, self._waiters)
         pending = self._office.submit(self.order(want))

@@ -68,7 +68,8 @@ async def serve_call(plane: Plane, scope: Scope, receive: Receive, send: Send) -
     except Exception:  # noqa: BLE001 - a defect must end in an answer, and in the log
         await _refuse(plane, call, _note_defect(plane, call))
     finally:
-        _leave(plane, call)
+        if call.watch is not None or call in plane.in_flight:
+            _leave(plane, call)
 
 
 def _note_defect(plane: Plane, call: Call) -> Refusal:
@@ -79,9 +80,9 @@ def _note_defect(plane: Plane, call: Call) -> Refusal:
 
 
 def _leave(plane: Plane, call: Call) -> None:
-    if call in plane.in_flight:
-        call.status = call.status or _CLIENT_CLOSED_REQUEST
-        ledger.close(plane, call)
+    """Close the account of a call that nobody closed, and stop listening for its client."""
+    call.status = call.status or _CLIENT_CLOSED_REQUEST
+    ledger.close(plane, call)
     if call.watch is not None:
         call.watch.cancel()
 

@@ -61,13 +61,13 @@ class Plane:
         self.in_flight: set[Call] = set()
         self.good_hosts: set[bytes] = set()  # Host values that passed before, port and all
         self._cells = counters.cells
-        self._request_id_prefix = secrets.token_hex(8)
+        self._request_id_prefix = secrets.token_hex(8).encode()
         self._request_number = 0
 
     def next_request_id(self) -> bytes:
         """Return an id that no other request of the installation has."""
         self._request_number += 1
-        return f"{self._request_id_prefix}{self._request_number:08x}".encode()
+        return b"%b%08x" % (self._request_id_prefix, self._request_number)
 
     def count_hit(self) -> None:
         self._cells[_HITS] += 1

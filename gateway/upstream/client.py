@@ -5,6 +5,7 @@ else; it never decodes, collapses or re-encodes a target. One event loop only.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -61,9 +62,9 @@ class UpstreamClient:
         )
         self._idle = self._pool.idle
 
-    async def send(
+    def send(
         self, method: bytes, target: bytes, headers: Headers, body: bytes | BodySource
-    ) -> UpstreamResponse:
+    ) -> Awaitable[UpstreamResponse]:
         """Return the response to `method target` as soon as its head is here.
 
         `target` is sent as it is: the caller has put `path_prefix` before the path. The response
@@ -74,11 +75,11 @@ class UpstreamClient:
         """
         if isinstance(body, bytes):
             if len(body) > _ONE_WRITE_BYTES:
-                return await self._send_slices(method, target, headers, body)
+                return self._send_slices(method, target, headers, body)
             framing = framing_of(method, len(body))
             request = encode_head(method, target, self._host_line, headers, framing) + body
-            return await self._send_whole(method, request)
-        return await self._send_source(method, target, headers, body)
+            return self._send_whole(method, request)
+        return self._send_source(method, target, headers, body)
 
     async def close(self) -> None:
         """Close idle connections and wait until the busy ones finish; cancelling drops those.
