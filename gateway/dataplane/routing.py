@@ -40,7 +40,7 @@ class Route:
 
 
 class _Node:
-    __slots__ = ("literals", "methods", "patterns", "rest", "template")
+    __slots__ = ("has_choice", "literals", "methods", "patterns", "rest", "template")
 
     def __init__(self) -> None:
         self.literals: dict[bytes, _Node] = {}
@@ -48,6 +48,7 @@ class _Node:
         self.template: _Node | None = None
         self.rest: _Node | None = None
         self.methods: dict[str, Route] = {}
+        self.has_choice = False  # patterns or a rest, which need a look at more than one child
 
 
 class Router:
@@ -131,20 +132,20 @@ def _allow(methods: dict[str, Route]) -> str:
 
 
 def _find(start: _Node, segments: list[bytes], at: int) -> _Node | None:
-    node: _Node | None = start
+    node = start
     end = len(segments)
     # Most of a way is literal, or one template: it is walked without looking back.
-    while node is not None and at < end and not node.patterns and node.rest is None:
+    while at < end and not node.has_choice:
         segment = segments[at]
-        if node.template is None:
-            node = node.literals.get(segment)
-        elif segment not in node.literals and segment:
-            node = node.template
-        else:
-            break
+        child = node.literals.get(segment)
+        if child is None:
+            child = node.template if segment else None
+            if child is None:
+                return None
+        elif node.template is not None:
+            break  # the literal may lead nowhere
+        node = child
         at += 1
-    if node is None:
-        return None
     if at == end:
         return node if node.methods else None
     return _find_with_choice(node, segments, at)
@@ -184,6 +185,7 @@ def _place(root: _Node, path: str) -> _Node:
             if at != len(segments) - 1:
                 raise BadTemplate(f"{path}: {segment} must be the last segment.")
             node.rest = node.rest or _Node()
+            node.has_choice = True
             node = node.rest
         elif _TEMPLATE.fullmatch(segment):
             node.template = node.template or _Node()
@@ -214,5 +216,6 @@ def _pattern_child(node: _Node, segment: str, path: str) -> _Node:
         if pattern.pattern == expression:
             return child
     child = _Node()
+    node.has_choice = True
     node.patterns.append((re.compile(expression, re.DOTALL), child))
     return child
