@@ -423,6 +423,7 @@ def test_a_start_without_the_control_plane_serves_from_disk(gateway, tmp_path):
 def test_sigterm_lets_a_call_finish(authority, echo, token, tmp_path):
     home = tmp_path / "home"
     make_certificate(home / "tls")
+    authority.publish(make_snapshot(authority.snapshot.version + 1, echo.url))
     running = Gateway(home, authority.url).start()
     head = "GET /orders/v1/orders/slow HTTP/1.1\r\nHost: localhost\r\n"
     with running.connect() as connection:
