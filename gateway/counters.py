@@ -167,10 +167,11 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def remove_all(directory: Path) -> None:
-    """Start from zero; only when no worker runs."""
+def remove_abandoned(directory: Path) -> None:
+    """Start from zero, but for slots that a living worker holds: another gateway may run here."""
     for path in directory.glob("worker-*"):
-        path.unlink(missing_ok=True)
+        if not _is_held(path):
+            path.unlink(missing_ok=True)
 
 
 def are_ready(workers: list[memoryview], expected: int) -> bool:

@@ -11,7 +11,7 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server import Server
 
 from gateway import counters
-from gateway.admin_port import open_admin_port
+from gateway.admin_port import Watched, open_admin_port
 from gateway.config import BadConfiguration, Config
 
 _HEADER_READ_MILLISECONDS: Final = 10_000
@@ -26,8 +26,9 @@ def run(config: Config) -> None:
     multiprocessing.set_start_method("spawn", force=True)
     _refuse_port_in_use(config.bind, config.port, "TOLLGATE_GATEWAY_PORT")
     _prepare_directories(config)
+    watched = Watched(config.run_directory, config.workers, config.bind, config.port)
     try:
-        close_admin_port = open_admin_port(config.admin_port, config.run_directory, config.workers)
+        close_admin_port = open_admin_port(config.admin_port, watched)
     except OSError as error:
         raise _in_use(config.admin_port, "TOLLGATE_GATEWAY_ADMIN_PORT", error) from error
     try:
@@ -46,7 +47,7 @@ def _prepare_directories(config: Config) -> None:
         for directory in (config.directory, config.run_directory):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(directory / ".writable", os.O_CREAT | os.O_WRONLY, 0o600))
-        counters.remove_all(config.run_directory)
+        counters.remove_abandoned(config.run_directory)
     except OSError as error:
         raise BadConfiguration(
             f"The gateway cannot write to {error.filename} ({error.strerror}): "

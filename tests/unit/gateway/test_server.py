@@ -458,6 +458,8 @@ def test_a_port_in_use_is_one_sentence(gateway, authority):
 
         assert code == 2
         assert text == f"Port {port} is in use: stop what uses it, or set {variable}.\n"
+    # The one that runs is not disturbed: its counters are still there.
+    assert gateway.admin("/-/readyz") == (200, "ready\n")
 
 
 @pytest.mark.parametrize(
