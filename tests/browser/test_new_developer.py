@@ -166,7 +166,7 @@ def test_deleted_application_is_refused_within_a_second(stack, visitor):
 def test_demo_developer_finds_a_bill_and_signs_out(stack, visitor):
     visitor.sign_in(stack.quickstart["developer"], then="/invoices/")
     visitor.look("invoices")
-    visitor.page.get_by_role("table").get_by_role("link").first.click()
+    visitor.open(visitor.main.get_by_role("table").get_by_role("link"))
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text(re.compile("Invoice for"))
     expect(visitor.page.locator("tbody tr").first).to_be_visible()
     visitor.sees("Total")

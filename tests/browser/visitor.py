@@ -91,12 +91,15 @@ class Visitor:
         self.page.goto(address)
 
     def follow(self, words):
-        self.main.get_by_role("link", name=words, exact=True).first.click()
-        self.page.wait_for_load_state()
+        self.open(self.main.get_by_role("link", name=words, exact=True))
 
     def press(self, words):
-        self.main.get_by_role("button", name=words, exact=True).click()
-        self.page.wait_for_load_state()
+        self.open(self.main.get_by_role("button", name=words, exact=True))
+
+    def open(self, what):
+        """Click what leads to another page, and wait until that is there."""
+        with self.page.expect_navigation():
+            what.first.click()
 
     def sign_up(self):
         """Create an account as a newcomer does, mail included; return its address."""
@@ -104,7 +107,8 @@ class Visitor:
         password = secrets.token_urlsafe(16)
         self.go("/")
         self.look("landing")
-        self.page.get_by_role("banner").get_by_role("link", name="Create an account").click()
+        banner = self.page.get_by_role("banner")
+        self.open(banner.get_by_role("link", name="Create an account"))
         self.page.fill("[name=email]", address)
         self.page.fill("[name=password1]", password)
         self.page.fill("[name=password2]", password)
@@ -114,7 +118,7 @@ class Visitor:
         self.go("/-/mail/")
         self.look("mailbox")
         mail = self.page.locator("article", has_text=address).first
-        mail.get_by_role("link", name=re.compile("confirm-email")).click()
+        self.open(mail.get_by_role("link", name=re.compile("confirm-email")))
         self.look("confirm-address")
         self.press("Confirm")
         self.look("portal-consent")
@@ -127,13 +131,22 @@ class Visitor:
         self.page.fill("[name=password]", person["password"])
         self.look("sign-in")
         self.press("Sign in")
-        if "/oauth/consent/" in self.page.url:
+        if self.is_asked_for_consent():
             self.press("Allow")
+
+    def is_asked_for_consent(self):
+        return urlsplit(self.page.url).path.startswith("/oauth/consent/")
+
+    def enter_admin(self, administrator):
+        self.go("/admin/")
+        self.page.fill("[name=login]", administrator["username"])
+        self.page.fill("[name=password]", administrator["password"])
+        self.press("Sign in")
+        expect(self.page.get_by_role("heading", level=1)).to_contain_text("Site administration")
 
     def sign_out(self):
         self.page.locator("details.menu summary").click()
-        self.page.get_by_role("button", name="Sign out").click()
-        self.page.wait_for_load_state()
+        self.open(self.page.get_by_role("button", name="Sign out"))
 
     def read(self, identifier):
         return self.page.locator(f"#{identifier}").inner_text()
@@ -167,13 +180,14 @@ class Visitor:
         self.look("catalog")
         self.follow(name)
         self.look("product")
-        self.main.locator("#apis ~ .grid a").first.click()
+        self.open(self.main.locator("#apis ~ .grid a"))
         self.look("api-reference")
 
     def subscribe(self, plan, *, application):
-        """Ask for a plan of the orders product; end on the subscription's page."""
+        """Ask for a plan of the orders product; end on the subscription's page, its address."""
         self.go(f"/apis/orders/plans/{plan}/")
         self.page.get_by_label(application, exact=True).check()
         self.look("subscribe")
         self.main.locator("form button[type=submit]").click()
         self.page.wait_for_url("**/subscriptions/*/")
+        return self.page.url
