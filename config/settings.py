@@ -6,7 +6,7 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 
-from config import env
+from config import admin_look, env
 
 BASE_DIR = env.BASE_DIR
 HOME = env.home()
@@ -270,6 +270,9 @@ UNFOLD = {
     "SITE_TITLE": "Tollgate",
     "SITE_HEADER": "Tollgate",
     "SITE_URL": "/",
+    "SITE_ICON": admin_look.site_icon,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": admin_look.favicon}],
+    "COLORS": {"primary": admin_look.PRIMARY},
     "SIDEBAR": {"show_search": True, "navigation": "config.admin_sidebar.navigation"},
 }
 
