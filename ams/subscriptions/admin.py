@@ -22,7 +22,6 @@ from ams.subscriptions.services.suspend_subscription import suspend_subscription
 class SubscriptionAdmin(ModelAdmin):
     list_display = (
         "application_name",
-        "client_id",
         "plan",
         "subscriber",
         "shown_status",
