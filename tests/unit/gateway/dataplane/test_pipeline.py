@@ -1,4 +1,7 @@
-"""The whole pipeline: ASGI in, a real socket to the upstream out."""
+"""The whole pipeline: ASGI in, a real socket to the upstream out.
+
+Above 500 lines because it goes through the stages in their order, one table of cases for all.
+"""
 
 import asyncio
 
