@@ -29,6 +29,7 @@ class Prefix(StrEnum):
     ACCESS_TOKEN = "tgat"  # noqa: S105 - a public prefix, not a secret
     REFRESH_TOKEN = "tgrt"  # noqa: S105
     AUTHORIZATION_CODE = "tgac"
+    DEVICE_CODE = "tgdc"
     CLIENT_SECRET = "tgcs"  # noqa: S105
     REGISTRATION_ACCESS_TOKEN = "tgra"  # noqa: S105
     INITIAL_ACCESS_TOKEN = "tgia"  # noqa: S105

@@ -1,6 +1,7 @@
 """RFC 6749 §3.2: the token endpoint."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -15,6 +16,32 @@ from ims.services.rotate_refresh_token import rotate_refresh_token
 from wire.oauth_errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
 
 
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A token request of an authenticated client.
+
+    `dpop_jkt` is the thumbprint of the key whose proof came along (RFC 9449 §5), or empty.
+    """
+
+    http: HttpRequest
+    client: Client
+    dpop_jkt: str = ""
+
+    def value(self, name: str) -> str:
+        """Return the parameter, or an empty string."""
+        return self.http.POST.get(name, "")
+
+    @property
+    def scopes(self) -> list[str]:
+        """The scopes asked for; none where the parameter is left out."""
+        return self.value("scope").split()
+
+    @property
+    def resources(self) -> list[str]:
+        """RFC 8707 §2.2: `resource` may be repeated; an empty one counts as left out."""
+        return [resource for resource in self.http.POST.getlist("resource") if resource]
+
+
 @oauth_endpoint("POST")
 def token(request: HttpRequest) -> HttpResponse:
     """Answer with tokens as JSON (§5.1)."""
@@ -26,44 +53,44 @@ def token(request: HttpRequest) -> HttpResponse:
         raise UnsupportedGrantType(f"grant_type: supported are {', '.join(GRANT_TYPES)}.")
     if grant_type not in client.grant_types:
         raise UnauthorizedClient(f"grant_type: this client is not registered for {grant_type}.")
-    document = GRANT_TYPES[grant_type](client, request).as_document()
+    answer = GRANT_TYPES[grant_type](TokenRequest(http=request, client=client))
     # RFC 6749 §5.1: both headers, for caches of any age.
-    return JsonResponse(document, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
+    return JsonResponse(
+        answer.as_document(), headers={"Cache-Control": "no-store", "Pragma": "no-cache"}
+    )
 
 
-def _exchange_code(client: Client, request: HttpRequest) -> TokenSet:
+def _exchange_code(request: TokenRequest) -> TokenSet:
     return exchange_authorization_code(
-        client=client,
-        code=request.POST.get("code", ""),
-        redirect_uri=request.POST.get("redirect_uri", ""),
-        code_verifier=request.POST.get("code_verifier", ""),
-        resources=_read_resources(request),
+        client=request.client,
+        code=request.value("code"),
+        redirect_uri=request.value("redirect_uri"),
+        code_verifier=request.value("code_verifier"),
+        resources=request.resources,
+        dpop_jkt=request.dpop_jkt,
     )
 
 
-def _refresh(client: Client, request: HttpRequest) -> TokenSet:
+def _refresh(request: TokenRequest) -> TokenSet:
     return rotate_refresh_token(
-        client=client,
-        refresh_token=request.POST.get("refresh_token", ""),
-        scopes=request.POST.get("scope", "").split(),
-        resources=_read_resources(request),
+        client=request.client,
+        refresh_token=request.value("refresh_token"),
+        scopes=request.scopes,
+        resources=request.resources,
+        dpop_jkt=request.dpop_jkt,
     )
 
 
-def _issue_for_client(client: Client, request: HttpRequest) -> TokenSet:
+def _issue_for_client(request: TokenRequest) -> TokenSet:
     return issue_client_token(
-        client=client,
-        scopes=request.POST.get("scope", "").split(),
-        resources=_read_resources(request),
+        client=request.client,
+        scopes=request.scopes,
+        resources=request.resources,
+        dpop_jkt=request.dpop_jkt,
     )
 
 
-def _read_resources(request: HttpRequest) -> list[str]:
-    """RFC 8707 §2.2: `resource` may be repeated; an empty one counts as left out."""
-    return [resource for resource in request.POST.getlist("resource") if resource]
-
-
-GRANT_TYPES: Final[dict[str, Callable[[Client, HttpRequest], TokenSet]]] = {
+GRANT_TYPES: Final[dict[str, Callable[[TokenRequest], TokenSet]]] = {
     "authorization_code": _exchange_code,
     "refresh_token": _refresh,
     "client_credentials": _issue_for_client,

@@ -48,6 +48,7 @@ class AuthorizationCode(models.Model):
     redirect_uri = models.TextField()
     code_challenge = models.CharField(max_length=128)  # RFC 7636, S256 only
     nonce = models.CharField(max_length=512, blank=True)
+    dpop_jkt = models.CharField(max_length=43, blank=True)  # RFC 9449 §10
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
 
@@ -58,6 +59,8 @@ class RefreshToken(models.Model):
     digest = models.BinaryField(max_length=32, primary_key=True)
     grant = models.ForeignKey(Grant, on_delete=models.CASCADE)
     client = models.ForeignKey("ims.Client", on_delete=models.CASCADE)
+    # RFC 9449 §5: the key that a public client must show with it; empty: not bound.
+    dpop_jkt = models.CharField(max_length=43, blank=True)
     issued_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True, blank=True)
@@ -76,6 +79,10 @@ class AccessToken(models.Model):
     )
     scopes = ArrayField(models.CharField(max_length=128), default=list)
     resources = ArrayField(models.CharField(max_length=512), default=list, blank=True)
+    # RFC 9449 §6.1: the thumbprint of the key that must be shown with it; empty: a bearer token.
+    dpop_jkt = models.CharField(max_length=43, blank=True)
+    # RFC 8693 §4.1: who acts for the subject, as the `act` claim; null where nobody does.
+    actor = models.JSONField(null=True, blank=True)
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

@@ -27,6 +27,7 @@ def exchange_authorization_code(
     redirect_uri: str,
     code_verifier: str,
     resources: Sequence[str] = (),
+    dpop_jkt: str = "",
 ) -> TokenSet:
     """Return the tokens that `code` is worth, once.
 
@@ -44,6 +45,7 @@ def exchange_authorization_code(
         row = _lock_code(client, code)
         if row.used_at is None:
             _check_binding(row, redirect_uri=redirect_uri, code_verifier=code_verifier)
+            _check_key(row, dpop_jkt)
             row.used_at = timezone.now()
             row.save(update_fields=["used_at"])
             return issue_grant_tokens(
@@ -52,6 +54,7 @@ def exchange_authorization_code(
                 scopes=row.grant.scopes,
                 resources=resources,
                 nonce=row.nonce,
+                dpop_jkt=dpop_jkt,
             )
     # Outside of the transaction above: raising there would roll the revocation back.
     revoke_grant(grant=row.grant)
@@ -87,6 +90,12 @@ def _check_binding(row: AuthorizationCode, *, redirect_uri: str, code_verifier: 
         raise InvalidGrant("redirect_uri: it differs from the one in the authorization request.")
     if not hmac.compare_digest(row.code_challenge, _challenge_of(code_verifier)):
         raise InvalidGrant("code_verifier: it does not match the code_challenge.")
+
+
+def _check_key(row: AuthorizationCode, dpop_jkt: str) -> None:
+    """RFC 9449 §10: a code that was asked for with a key is worth nothing without its proof."""
+    if row.dpop_jkt and not hmac.compare_digest(row.dpop_jkt, dpop_jkt):
+        raise InvalidGrant("code: it is bound to a DPoP key; send a proof made with that key.")
 
 
 def _challenge_of(code_verifier: str) -> str:

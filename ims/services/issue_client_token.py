@@ -10,7 +10,11 @@ from wire.oauth_errors import UnauthorizedClient
 
 
 def issue_client_token(
-    *, client: Client, scopes: Sequence[str] = (), resources: Sequence[str] = ()
+    *,
+    client: Client,
+    scopes: Sequence[str] = (),
+    resources: Sequence[str] = (),
+    dpop_jkt: str = "",
 ) -> TokenSet:
     """Return an access token in the client's own name, without refresh token (§4.4.3).
 
@@ -21,5 +25,12 @@ def issue_client_token(
     resolved = access.resolve_access(
         client=client, scopes=scopes, resources=resources, for_person=False
     )
-    issued = issue_access_token(client=client, scopes=resolved.scopes, resources=resolved.resources)
-    return TokenSet(access_token=issued.token, expires_in=issued.expires_in, scopes=resolved.scopes)
+    issued = issue_access_token(
+        client=client, scopes=resolved.scopes, resources=resolved.resources, dpop_jkt=dpop_jkt
+    )
+    return TokenSet(
+        access_token=issued.token,
+        expires_in=issued.expires_in,
+        scopes=resolved.scopes,
+        dpop_jkt=dpop_jkt,
+    )

@@ -20,12 +20,14 @@ class TokenSet:
     scopes: tuple[str, ...]
     refresh_token: str = ""
     id_token: str = ""
+    # RFC 9449 §5: not empty, the access token is bound to this key and its type is DPoP.
+    dpop_jkt: str = ""
 
     def as_document(self) -> dict[str, object]:
         """Return the JSON members; `scope` always, for it may be less than was asked."""
         document: dict[str, object] = {
             "access_token": self.access_token,
-            "token_type": "Bearer",
+            "token_type": "DPoP" if self.dpop_jkt else "Bearer",
             "expires_in": self.expires_in,
             "scope": " ".join(self.scopes),
         }
@@ -40,6 +42,7 @@ def issue_grant_tokens(
     scopes: Sequence[str],
     resources: Sequence[str],
     nonce: str = "",
+    dpop_jkt: str = "",
 ) -> TokenSet:
     """Return an access token for `scopes` of `grant`, with the refresh and ID token that go along.
 
@@ -59,6 +62,7 @@ def issue_grant_tokens(
         resources=list(dict.fromkeys(resources)) or grant.resources,
         grant=grant,
         user=grant.user,
+        dpop_jkt=dpop_jkt,
     )
     wants_id_token = "openid" in narrowed
     return TokenSet(
@@ -66,13 +70,16 @@ def issue_grant_tokens(
         expires_in=issued.expires_in,
         scopes=narrowed,
         refresh_token=(
-            issue_refresh_token(client=client, grant=grant) if _may_refresh(client, grant) else ""
+            issue_refresh_token(client=client, grant=grant, dpop_jkt=dpop_jkt)
+            if _may_refresh(client, grant)
+            else ""
         ),
         id_token=(
             issue_id_token(client=client, grant=grant, access_token=issued.token, nonce=nonce)
             if wants_id_token
             else ""
         ),
+        dpop_jkt=dpop_jkt,
     )
 
 

@@ -1,5 +1,6 @@
 """Exchange a refresh token for new tokens (RFC 6749 §6, RFC 9700 §4.14.2)."""
 
+import hmac
 from collections.abc import Sequence
 
 from django.db import transaction
@@ -18,6 +19,7 @@ def rotate_refresh_token(
     refresh_token: str,
     scopes: Sequence[str] = (),
     resources: Sequence[str] = (),
+    dpop_jkt: str = "",
 ) -> TokenSet:
     """Return new tokens, the successor of `refresh_token` among them; it works no more.
 
@@ -32,6 +34,7 @@ def rotate_refresh_token(
         # An idempotent answer to the immediate predecessor would be given here, before the replay.
         if row.used_at is None:
             _check_usable(row, scopes)
+            _check_key(row, dpop_jkt)
             row.used_at = timezone.now()
             row.save(update_fields=["used_at"])
             return issue_grant_tokens(
@@ -39,6 +42,7 @@ def rotate_refresh_token(
                 grant=row.grant,
                 scopes=tuple(dict.fromkeys(scopes)) or row.grant.scopes,
                 resources=resources,
+                dpop_jkt=dpop_jkt,
             )
     # Outside of the transaction above: raising there would roll the revocation back.
     revoke_grant(grant=row.grant)
@@ -59,6 +63,12 @@ def _lock_refresh_token(client: Client, refresh_token: str) -> RefreshToken:
     if row is None:
         raise InvalidGrant("refresh_token: it is unknown, or was issued to another client.")
     return row
+
+
+def _check_key(row: RefreshToken, dpop_jkt: str) -> None:
+    """RFC 9449 §5: without the key, a stolen refresh token of a public client is worth nothing."""
+    if row.dpop_jkt and not hmac.compare_digest(row.dpop_jkt, dpop_jkt):
+        raise InvalidGrant("refresh_token: it is bound to a DPoP key; send a proof with that key.")
 
 
 def _check_usable(row: RefreshToken, scopes: Sequence[str]) -> None:
