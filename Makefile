@@ -46,7 +46,7 @@ fix: $(VENV)/dev.stamp ## let ruff mend and format what it can
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(VENV)/dev.stamp ## the gateway beside nginx and nginx + Lua
+bench: $(VENV)/dev.stamp ## gateway and token service beside their peers
 	@$(BIN)/python -m benchmarks
 
 .PHONY: compliance

@@ -19,6 +19,7 @@ class Figure:
     p99_ms: float
     cpu_us: float
     errors: int
+    requests: int = 0
 
 
 def process_tree(pid: int) -> list[int]:
@@ -49,7 +50,8 @@ def cpu_seconds(pids: list[int]) -> float:
 
 def run_wrk(url: str, *, script: Path, seconds: int, connections: int, pids: list[int]) -> Figure:
     """Load `url` for `seconds` from the core that the gateway does not use."""
-    command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
+    command += ["--latency", "--timeout", "60s"]
     before = cpu_seconds(pids)
     output = subprocess.run(
         [*command, "-s", str(script), url], check=True, capture_output=True, text=True
@@ -64,6 +66,7 @@ def run_wrk(url: str, *, script: Path, seconds: int, connections: int, pids: lis
         p99_ms=_latency(output, "99%"),
         cpu_us=used * 1e6 / max(requests, 1),
         errors=failed,
+        requests=requests,
     )
 
 
