@@ -1,5 +1,6 @@
 """One file a noun: migrations freeze import paths."""
 
+from ims.models.audit import AuditEvent, AuditSeal
 from ims.models.client import Client, ClientSecret, InitialAccessToken
 from ims.models.grant import AccessToken, AuthorizationCode, Consent, Grant, RefreshToken
 from ims.models.protected_resource import ProtectedResource, ResourceScope
@@ -9,6 +10,8 @@ from ims.models.user import User
 
 __all__ = [
     "AccessToken",
+    "AuditEvent",
+    "AuditSeal",
     "AuthorizationCode",
     "Client",
     "ClientSecret",
