@@ -126,7 +126,10 @@ class Worker:
 
     def _apply(self, snapshot: GatewaySnapshot) -> None:
         self.plane.configuration = prepare_configuration(
-            snapshot, upstreams=self._upstreams, allowances=self._allowances
+            snapshot,
+            upstreams=self._upstreams,
+            allowances=self._allowances,
+            issuer=self._config.issuer,
         )
 
     async def _send_usage(self, batch: UsageBatch) -> None:

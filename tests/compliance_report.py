@@ -15,7 +15,6 @@ NOT_SUPPORTED = [
     ("RFC 9396", "Rich authorization requests"),
     ("RFC 9701", "JWT response for introspection (`application/token-introspection+jwt`)"),
     ("RFC 7523", "`private_key_jwt` and the JWT bearer grant"),
-    ("RFC 9728", "Protected resource metadata served by the gateway"),
     ("RFC 9470", "Step-up challenges"),
     ("OpenID Connect Discovery §3", "RS256: ID tokens are signed with ES256 only"),
     ("OpenID Connect Core §5.5", "The `claims` request parameter"),

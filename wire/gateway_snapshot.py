@@ -38,6 +38,8 @@ class API:
     operations: tuple[Operation, ...]
     allow_encoded_slash: bool = False
     max_body_bytes: int = 10_485_760
+    scopes: tuple[str, ...] = ()  # every scope it has, operation or not (RFC 9728 §2)
+    documentation_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class GatewaySnapshot:
     upstreams: tuple[Upstream, ...] = field(default=())
     plans: tuple[Plan, ...] = field(default=())
     subscriptions: tuple[Subscription, ...] = field(default=())
+    gateway_url: str = ""  # where clients reach the gateway: scheme, host and port
 
     def encode(self) -> bytes:
         """Return the JSON document."""
@@ -119,6 +122,7 @@ def parse_snapshot(document: object) -> GatewaySnapshot:
         upstreams=tuple(_build(Upstream, row) for row in _rows(document, "upstreams")),
         plans=tuple(_plan(row) for row in _rows(document, "plans")),
         subscriptions=tuple(_build(Subscription, row) for row in _rows(document, "subscriptions")),
+        gateway_url=str(document.get("gateway_url", "")),
     )
     _check(snapshot)
     return snapshot
@@ -146,7 +150,8 @@ def _api(row: Mapping[str, Any]) -> API:
         _build(Operation, operation, scopes=tuple(operation.get("scopes", ())))
         for operation in _rows(row, "operations")
     )
-    return _build(API, row, operations=operations)
+    scopes = tuple(row.get("scopes", ()))
+    return _build(API, row, operations=operations, scopes=scopes)
 
 
 def _plan(row: Mapping[str, Any]) -> Plan:

@@ -80,7 +80,8 @@ class APIAdmin(ServiceAdmin):
     actions_list = ("import_openapi_document",)
     prepopulated_fields = {"slug": ("name",)}
     fieldsets = (
-        (None, {"fields": ("name", "slug", "version", "state", "summary", "description", "tags")}),
+        (None, {"fields": ("name", "slug", "version", "state")}),
+        ("In words", {"fields": ("summary", "description", "documentation_url", "tags")}),
         ("Address", {"fields": ("base_path", "upstream", "resource")}),
         (
             "What the upstream gets",

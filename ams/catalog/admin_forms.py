@@ -51,6 +51,12 @@ class APIForm(ServiceForm):
         widget=UnfoldAdminTextInputWidget,
         help_text="What tokens are made for. Empty: the gateway's URL and the base path.",
     )
+    documentation_url = forms.CharField(
+        label="Documentation URL",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="For developers, outside the portal. Clients find it in the API's metadata.",
+    )
     tags = _words("Tags", "For the search in the portal.")
     claims = _words("Claims", "Claims of the user that the upstream finds in its JWT.")
 
@@ -68,6 +74,7 @@ class APIForm(ServiceForm):
             "state",
             "summary",
             "description",
+            "documentation_url",
             "tags",
             "base_path",
             "upstream",

@@ -41,6 +41,7 @@ class APISpec:
     version: str = ""
     summary: str = ""
     description: str = ""
+    documentation_url: str = ""
     tags: tuple[str, ...] = ()
     state: str = "published"
     resource: str = ""

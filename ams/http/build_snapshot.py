@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
+from django.conf import settings
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
@@ -50,6 +52,7 @@ def build_snapshot() -> EncodedSnapshot:
             apis=_read_apis(),
             upstreams=_read_upstreams(),
             plans=_read_plans(),
+            gateway_url=settings.GATEWAY_URL,
         )
         subscriptions = _read_subscriptions()
     # asdict copies deeply, which 100,000 subscriptions would feel; they are plain already.
@@ -81,7 +84,11 @@ def _read_apis() -> tuple[wire.API, ...]:
             )
         )
     # An OpenAPI document may be megabytes, and no gateway reads it.
-    apis = API.objects.filter(state=API.State.PUBLISHED).defer("openapi", "description")
+    apis = (
+        API.objects.filter(state=API.State.PUBLISHED)
+        .annotate(scope_names=ArrayAgg("scopes__name", order_by="scopes__name", default=[]))
+        .defer("openapi", "description")
+    )
     return tuple(
         wire.API(
             id=str(api.pk),
@@ -93,6 +100,8 @@ def _read_apis() -> tuple[wire.API, ...]:
             operations=tuple(operations[api.pk]),
             allow_encoded_slash=api.allow_encoded_slash,
             max_body_bytes=api.max_body_bytes,
+            scopes=tuple(name for name in api.scope_names if name),  # null: it has none
+            documentation_url=api.documentation_url,
         )
         for api in apis.order_by("slug")
     )

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from gateway.dataplane.allowance import Allowances
 from gateway.dataplane.entitlements import Entitlements, build_entitlements
 from gateway.dataplane.quota import PERIODS
+from gateway.dataplane.resource_metadata import ResourceMetadata
 from gateway.dataplane.routing import BadTemplate, Router
 from gateway.dataplane.upstreams import Upstreams
 from gateway.upstream.client import UpstreamClient
@@ -24,12 +25,16 @@ class Configuration:
     router: Router
     entitlements: Entitlements
     clients: Mapping[str, UpstreamClient]  # by API id
+    metadata: ResourceMetadata
 
 
 def prepare_configuration(
-    snapshot: GatewaySnapshot, *, upstreams: Upstreams, allowances: Allowances
+    snapshot: GatewaySnapshot, *, upstreams: Upstreams, allowances: Allowances, issuer: str = ""
 ) -> Configuration:
-    """Return the configuration of `snapshot`. Raises MalformedSnapshot, with nothing changed."""
+    """Return the configuration of `snapshot`. Raises MalformedSnapshot, with nothing changed.
+
+    `issuer` is where clients are sent for tokens (RFC 9728); empty: they are told nothing.
+    """
     for plan in snapshot.plans:
         _check_plan(plan)
     try:
@@ -46,6 +51,7 @@ def prepare_configuration(
         router=router,
         entitlements=build_entitlements(snapshot, allowances),
         clients={api.id: by_id[api.upstream_id] for api in snapshot.apis},
+        metadata=ResourceMetadata(snapshot.apis, issuer=issuer, gateway_url=snapshot.gateway_url),
     )
 
 

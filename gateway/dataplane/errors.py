@@ -61,6 +61,33 @@ class OptionsAnswered(Refusal):
         return [(b"allow", self.allow.encode())]
 
 
+class CrossOriginAnswer(OptionsAnswered):
+    """The preflight of a page on another origin, at what anybody may read (Fetch §3.2.2)."""
+
+    def headers(self) -> Headers:
+        return [
+            *super().headers(),
+            (b"access-control-allow-origin", b"*"),
+            (b"access-control-allow-methods", self.allow.encode()),
+            (b"access-control-allow-headers", b"*"),
+            (b"access-control-max-age", b"3600"),
+        ]
+
+
+class Answer(Refusal):
+    """Not an error: the gateway answers for itself, and the call goes no further."""
+
+    status, type, title = 200, "about:blank", "OK"
+
+    def __init__(self, content: bytes, fields: Headers) -> None:
+        super().__init__()
+        self.content = content
+        self.fields = fields
+
+    def headers(self) -> Headers:
+        return self.fields
+
+
 class NotFound(Refusal):
     status, type, title = 404, "/problems/not-found", "No API is published at this path"
 
@@ -80,7 +107,7 @@ class MethodNotImplemented(Refusal):
     status, type, title = 501, "/problems/method-not-implemented", "The method is not implemented"
 
 
-class _Challenge(Refusal):
+class Challenge(Refusal):
     """RFC 6750 §3: the WWW-Authenticate field of a protected resource."""
 
     error: ClassVar[str] = ""
@@ -88,6 +115,12 @@ class _Challenge(Refusal):
     def __init__(self, detail: str = "", scope: str = "") -> None:
         super().__init__(detail)
         self.scope = scope
+        self.resource_metadata = ""
+
+    def name_resource(self, *, scope: str, resource_metadata: str) -> None:
+        """Say which scopes are needed, and where a client learns the rest (RFC 9728 §5.1)."""
+        self.scope = self.scope or scope
+        self.resource_metadata = resource_metadata
 
     def headers(self) -> Headers:
         parts = ['Bearer realm="tollgate"']
@@ -95,28 +128,30 @@ class _Challenge(Refusal):
             parts += [f'error="{self.error}"', f'error_description="{self.detail}"']
         if self.scope:
             parts.append(f'scope="{self.scope}"')
+        if self.resource_metadata:
+            parts.append(f'resource_metadata="{self.resource_metadata}"')
         return [(b"www-authenticate", ", ".join(parts).encode("ascii", "replace"))]
 
 
-class CredentialsMissing(_Challenge):
+class CredentialsMissing(Challenge):
     """RFC 6750 §3.1: without credentials there is no error code."""
 
     status, type, title = 401, "/problems/credentials-missing", "An access token is needed"
 
 
-class InvalidTokenRequest(_Challenge):
+class InvalidTokenRequest(Challenge):
     """RFC 6750 §3.1 invalid_request: more than one token, or one in the wrong place."""
 
     status, type, title = 400, "/problems/invalid-token-request", "The token is sent wrongly"
     error = "invalid_request"
 
 
-class InvalidToken(_Challenge):
+class InvalidToken(Challenge):
     status, type, title = 401, "/problems/invalid-token", "The access token is not valid"
     error = "invalid_token"
 
 
-class InsufficientScope(_Challenge):
+class InsufficientScope(Challenge):
     status, type, title = 403, "/problems/insufficient-scope", "The token lacks a scope"
     error = "insufficient_scope"
 
@@ -184,6 +219,9 @@ def render(
     """Return header fields and body of the answer (RFC 9457 §3)."""
     if refusal.status == 204:
         return [*refusal.headers(), *extra], b""
+    if isinstance(refusal, Answer):
+        length = (b"content-length", b"%d" % len(refusal.content))
+        return [length, *refusal.headers(), *extra], refusal.content
     body = Problem(
         status=refusal.status,
         type=refusal.type,

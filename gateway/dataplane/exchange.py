@@ -22,6 +22,9 @@ from gateway.dataplane.token_cache import TokenCache
 _FAILURES_TO_OPEN: Final = 5
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 8.0
+_INVALID: Final = (
+    "The access token is expired, revoked or unknown, or bound to a key: bearer tokens are taken."
+)
 _UNAVAILABLE: Final = "The token service does not answer; try again."
 # How old an entry may be while the revocation feed is lost.
 STALE_AFTER_SECONDS: Final = 60.0
@@ -108,7 +111,7 @@ class Exchange:
         now = time.monotonic()
         if self.cache.is_known_bad(digest, resource, now):
             self._counters.add("negative_cache_hits")
-            raise InvalidToken("The access token is expired, revoked or unknown.")
+            raise InvalidToken(_INVALID)
         try:
             phantom = await self._join_flight(token, digest, resource)
         except AuthorityUnavailable:
@@ -118,7 +121,7 @@ class Exchange:
             self._counters.add("stale_tokens_served")
             return stale
         if phantom is None:
-            raise InvalidToken("The access token is expired, revoked or unknown.")
+            raise InvalidToken(_INVALID)
         return phantom
 
     async def _join_flight(self, token: bytes, digest: bytes, resource: str) -> PhantomToken | None:
@@ -149,6 +152,10 @@ class Exchange:
             self._count_failure(error)
             raise AuthorityUnavailable(_UNAVAILABLE, 1) from error
         self._breaker.succeeded()
+        if phantom is not None and phantom.is_bound:
+            # RFC 9449 §7.1, RFC 8705 §3: worth nothing without proof of its key, which nobody
+            # asks for here. Taken as a bearer token, it could be stolen like one.
+            phantom = None
         return self._keep(digest, resource, phantom, answer)
 
     def _read(self, answer: Introspection, resource: str) -> PhantomToken:

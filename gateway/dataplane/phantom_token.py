@@ -32,6 +32,7 @@ class PhantomToken:
     scopes: frozenset[str]
     obtained_at: float
     expires_at: float
+    is_bound: bool = False  # to a key that the caller has to show (RFC 7800 `cnf`)
     # What was decided for each route of one configuration (see decision); gone with the token.
     decided_for: object = None
     decisions: dict[Any, Any] = field(default_factory=dict)
@@ -82,6 +83,8 @@ def read_phantom_token(
         scopes=frozenset(_text(claims, "scope", "").split()),
         obtained_at=now,
         expires_at=now + lifetime,
+        # Whatever it holds: a confirmation that cannot be read cannot be checked either.
+        is_bound="cnf" in claims,
     )
 
 

@@ -4,7 +4,7 @@
 |-------------------|--------------------------------------------------|-------------------|
 | read_head         | headers once: which may pass, which are needed   | 400 431           |
 | check_target      | method, path, query and host are unambiguous     | 400 414 421 501   |
-| find_route        | the operation, on the bytes that are forwarded   | 400 404 405 503, 204 |
+| find_route        | the operation, on the bytes that are forwarded   | 400 404 405 503, 200 204 |
 | read_bearer       | exactly one token, by its digest                 | 400 401           |
 | exchange_token    | the JWT of this API in place of the token        | 401 503           |
 | authorise         | scopes, subscription; (later) policies           | 403               |
@@ -26,7 +26,7 @@ from typing import Final
 
 from gateway.dataplane import ledger, stages
 from gateway.dataplane.call import Call, Receive, Scope, Send
-from gateway.dataplane.errors import InternalError, Refusal, render
+from gateway.dataplane.errors import Challenge, InternalError, Refusal, render
 from gateway.dataplane.forward import answer_fields, forward
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.request_body import drain_body
@@ -92,6 +92,11 @@ async def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
         return  # an answer has begun: the server cuts the connection, which the client notices
     if not call.request_id:
         call.request_id = plane.next_request_id()
+    if isinstance(refusal, Challenge) and call.route is not None:
+        refusal.name_resource(
+            scope=call.route.scope_text,
+            resource_metadata=call.configuration.metadata.address_of(call.route.api),
+        )
     fields, body = render(refusal, call.request_id, answer_fields(call))
     call.status = refusal.status
     call.response_bytes = len(body)

@@ -19,6 +19,7 @@ from gateway.dataplane.errors import (
     HeadersTooLarge,
     InvalidTokenRequest,
     MisdirectedRequest,
+    NotFound,
     NotReady,
     OptionsAnswered,
 )
@@ -77,7 +78,11 @@ def check_target(plane: Plane, call: Call) -> None:
 
 
 def find_route(plane: Plane, call: Call) -> None:
-    """Name the operation; answer OPTIONS, which is never forwarded without a token."""
+    """Name the operation.
+
+    Answered here: OPTIONS, which is never forwarded without a token, and what the APIs say of
+    themselves (RFC 9728), asked for only where no operation is, so that it costs calls nothing.
+    """
     configuration = plane.configuration
     if configuration is None:
         raise NotReady("The gateway has just started and has no configuration yet.", 1)
@@ -86,9 +91,15 @@ def find_route(plane: Plane, call: Call) -> None:
     has_encoded_slash = b"%" in call.raw_path and hygiene.has_encoded_slash(call.raw_path)
     if has_encoded_slash and not router.may_hold_encoded_slash(call.raw_path):
         raise BadRequest(_NO_ENCODED_SLASH)
-    if call.method == "OPTIONS":
-        raise OptionsAnswered(router.allowed_methods(call.raw_path))
-    route = call.route = router.match(call.method, call.raw_path)
+    try:
+        if call.method == "OPTIONS":
+            raise OptionsAnswered(router.allowed_methods(call.raw_path))
+        route = call.route = router.match(call.method, call.raw_path)
+    except NotFound:
+        answer = configuration.metadata.answer(call.method, call.raw_path)
+        if answer is None:
+            raise
+        raise answer from None
     if has_encoded_slash and not route.api.allow_encoded_slash:
         raise BadRequest(_NO_ENCODED_SLASH)
 

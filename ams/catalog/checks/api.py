@@ -18,6 +18,8 @@ _BASE_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _OPERATION_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+# A link in other people's pages: web only, without a user name, and nothing that ends an attribute.
+_WEB_PAGE: Final = re.compile(r"https?://[A-Za-z0-9.\-_\[\]:]+(?:[/?#][!#-;=?-\[\]_a-z~]*)?")
 _CLAIM: Final = re.compile(r"[a-z][a-z0-9_]*")
 # Scopes of OpenID Connect mean the same everywhere; an API cannot give them another meaning.
 RESERVED_SCOPES: Final = frozenset(
@@ -42,6 +44,7 @@ def check_api(spec: APISpec) -> FieldChecks:
     checks.text(spec.version, "version", longest=32)
     checks.text(spec.summary, "summary", longest=256)
     checks.text(spec.description, "description")
+    _check_documentation_url(spec.documentation_url, checks)
     for at, tag in enumerate(spec.tags):
         checks.text(tag, "tags", at, longest=32, required=True)
     checks.choice(spec.state, API.State.values, "state")
@@ -72,6 +75,17 @@ def _check_base_path(base_path: str, checks: FieldChecks) -> None:
         checks.add("dot segments are not allowed.", "base_path")
     elif base_path == "/-" or base_path.startswith("/-/"):
         checks.add("/- is the gateway's own.", "base_path")
+    elif f"{base_path}/".startswith("/.well-known/"):
+        # RFC 8615: an API here could speak for the others (RFC 9728 §7.3).
+        checks.add("/.well-known is the gateway's own.", "base_path")
+
+
+def _check_documentation_url(url: str, checks: FieldChecks) -> None:
+    if not url:
+        return
+    checks.text(url, "documentation_url", longest=512)
+    if not _WEB_PAGE.fullmatch(url):
+        checks.add("an http or https URL is needed.", "documentation_url")
 
 
 def _check_resource(resource: str, checks: FieldChecks) -> None:

@@ -35,6 +35,9 @@ class API(models.Model):
     version = models.CharField(max_length=32, blank=True)
     summary = models.CharField(max_length=256, blank=True)
     description = models.TextField(blank=True)
+    documentation_url = models.URLField(
+        max_length=512, blank=True, help_text="For developers, outside the portal."
+    )
     tags = ArrayField(models.CharField(max_length=32), default=list, blank=True)
     state = models.CharField(max_length=16, choices=State, default=State.PUBLISHED)
     base_path = models.CharField(max_length=128, unique=True, help_text="/orders/v1")

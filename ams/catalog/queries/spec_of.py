@@ -32,6 +32,7 @@ def spec_of_api(api: API) -> APISpec:
         version=api.version,
         summary=api.summary,
         description=api.description,
+        documentation_url=api.documentation_url,
         tags=tuple(api.tags),
         state=api.state,
         resource=spec_of_resource(api),

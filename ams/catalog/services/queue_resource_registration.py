@@ -47,6 +47,8 @@ def _document(api: API) -> dict[str, Any]:
     return {
         "resource": api.resource,
         "resource_name": api.name,
+        "description": " ".join(api.summary.split()),
+        "documentation_url": api.documentation_url,
         "scopes": [
             {"name": scope.name, "description": scope.description}
             for scope in api.scopes.order_by("name")

@@ -22,6 +22,7 @@ _COPIED = (
     "state",
     "base_path",
     "allow_encoded_slash",
+    "documentation_url",
     "max_body_bytes",
     "openapi",
 )

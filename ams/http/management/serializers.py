@@ -47,6 +47,9 @@ class APISerializer(serializers.Serializer[Any]):
     version = serializers.CharField(required=False, max_length=32)
     summary = serializers.CharField(required=False, max_length=256)
     description = serializers.CharField(required=False)
+    documentation_url = serializers.CharField(
+        required=False, max_length=512, help_text="For developers, outside the portal."
+    )
     tags = serializers.ListField(child=serializers.CharField(max_length=32), required=False)
     state = serializers.ChoiceField(choices=API.State.choices, required=False)
     resource = serializers.CharField(

@@ -166,9 +166,10 @@ class Harness:
             upstreams=(Upstream("up-1", self.upstream_url, **self.upstream_settings),),
             plans=(Plan("plan-1", "Free", ("api-1",), rate_limit, quota),),
             subscriptions=tuple(subscriptions),
+            gateway_url="https://gateway.test",
         )
         self.plane.configuration = prepare_configuration(
-            snapshot, upstreams=self.upstreams, allowances=self.allowances
+            snapshot, upstreams=self.upstreams, allowances=self.allowances, issuer=ISSUER
         )
 
     async def call(

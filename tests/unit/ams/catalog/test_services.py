@@ -17,6 +17,8 @@ from tests.factories.catalog import api_spec, make_api, upstream_spec
 
 pytestmark = pytest.mark.django_db
 
+WELL_KNOWN = "/.well-known/oauth-protected-resource/orders"
+
 
 def version():
     row = ConfigurationVersion.objects.filter(pk=1).first()
@@ -107,7 +109,19 @@ def test_path_template_that_can_be_routed_is_kept(path):
 
 @pytest.mark.parametrize(
     "base_path",
-    ["/", "/a/", "/a//b", "/a/../b", "/-/x", "", "/a b", "/a%20b", "a", f"/{'x' * 128}"],
+    [
+        "/",
+        "/a/",
+        "/a//b",
+        "/a/../b",
+        "/-/x",
+        "",
+        "/a b",
+        "/a%20b",
+        "a",
+        f"/{'x' * 128}",
+        WELL_KNOWN,
+    ],
 )
 def test_base_path_of_another_shape_is_refused(base_path):
     save_upstream(spec=upstream_spec())
@@ -132,6 +146,22 @@ def test_base_path_of_another_shape_is_refused(base_path):
 )
 def test_upstream_url_that_cannot_be_forwarded_to_is_refused(url):
     assert "url" in problems_of(save_upstream, spec=upstream_spec(url=url))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "docs",
+        "ftp://docs.example",
+        "javascript:alert(1)",
+        "https://u@docs.example/",
+        'https://d/"x',
+    ],
+)
+def test_documentation_that_is_no_web_page_is_refused(url):
+    save_upstream(spec=upstream_spec())
+
+    assert "documentation_url" in problems_of(save_api, spec=api_spec(documentation_url=url))
 
 
 def test_certificates_that_are_none_are_refused():
@@ -186,13 +216,19 @@ def test_upstream_out_of_use_goes():
 
 
 def test_registration_holds_what_the_token_service_needs():
-    make_api(claims=("email",))
+    make_api(
+        claims=("email",),
+        summary="Orders\nof the shop",
+        documentation_url="https://docs.example/orders",
+    )
 
     row = ResourceRegistration.objects.get()
 
     assert row.document == {
         "resource": f"{settings.GATEWAY_URL}/orders/v1",
         "resource_name": "Orders",
+        "description": "Orders of the shop",
+        "documentation_url": "https://docs.example/orders",
         "scopes": [{"name": "orders:read", "description": "Read orders"}],
         "claims": ["email"],
         "introspection_clients": ["tollgate-gateway"],

@@ -2,9 +2,10 @@ import json
 import threading
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 
-from ams.catalog.models import API
+from ams.catalog.models import API, Scope
 from ams.catalog.services.raise_configuration_version import raise_configuration_version
 from ams.http import build_snapshot as module
 from ams.http.build_snapshot import build_snapshot
@@ -20,7 +21,7 @@ def _snapshot() -> GatewaySnapshot:
 
 
 def test_an_empty_installation_has_a_snapshot_of_version_one():
-    assert _snapshot() == GatewaySnapshot(version=1)
+    assert _snapshot() == GatewaySnapshot(version=1, gateway_url=settings.GATEWAY_URL)
 
 
 def test_everything_that_a_gateway_enforces_is_in_it():
@@ -61,6 +62,19 @@ def test_everything_that_a_gateway_enforces_is_in_it():
         subscription.client_id,
         str(plan.pk),
     )
+
+
+def test_what_an_api_says_of_itself_is_in_it():
+    api, silent = make_api(), make_api()
+    API.objects.filter(pk=api.pk).update(documentation_url="https://docs.example/orders")
+    for name in ("orders:read", "orders:audit"):
+        Scope.objects.create(api=api, name=name)
+
+    found = {api.id: api for api in _snapshot().apis}
+
+    assert found[str(api.pk)].scopes == ("orders:audit", "orders:read")
+    assert found[str(api.pk)].documentation_url == "https://docs.example/orders"
+    assert found[str(silent.pk)].scopes == ()
 
 
 def test_the_burst_is_the_whole_limit_where_the_plan_names_none():
