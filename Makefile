@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 # All cores: the tests wait for servers as often as they compute.
 WORKERS ?= auto
 T ?=
+NODE := tests/interop/node
 
 .PHONY: help
 help: ## list these commands
@@ -19,7 +20,7 @@ run: $(VENV)/run.stamp ## start Tollgate here; Ctrl-C stops it
 	@exec $(BIN)/python manage.py serve
 
 .PHONY: test
-test: $(VENV)/dev.stamp ## run every test this machine can run; T=path for some, WORKERS=0 for one process
+test: $(VENV)/dev.stamp node-modules ## run every test this machine can run; T=path for some, WORKERS=0 for one process
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(T)
 
 .PHONY: check
@@ -73,6 +74,18 @@ lock: $(VENV)/lock/bin/pip-compile ## compile requirements/*.in to exact version
 $(VENV)/lock/bin/pip-compile: | $(VENV)/bin/python
 	@$(BIN)/python -m venv $(VENV)/lock
 	@$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
+
+# --- OAuth clients in JavaScript, for tests/interop, where npm is there -----------------------
+
+.PHONY: node-modules
+node-modules: $(if $(shell command -v npm),$(NODE)/node_modules/.package-lock.json)
+
+# Without them the tests that need them are skipped by name; all others run.
+$(NODE)/node_modules/.package-lock.json: $(NODE)/package-lock.json
+	@echo "installing the packages of $(NODE)"
+	@cd $(NODE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || { \
+	  rm -rf node_modules; echo "npm could not install the packages of $(NODE): is its registry out of reach?" >&2; }
+	@[ ! -e $@ ] || touch $@
 
 # --- the virtual environment: made from the hashed locks, again whenever one changes ------------
 

@@ -85,6 +85,18 @@ def new_management_client(name):
     return {"client_id": rows["client_id"], "client_secret": rows["client_secret"]}
 
 
+def new_person(email, password):
+    from ims.services.create_person import create_person
+
+    create_person(email=email, password=password, name="Test Person")
+
+
+def new_initial_access_token(grant_types):
+    from ims.services.provision_initial_access_token import provision_initial_access_token
+
+    return provision_initial_access_token(label="tests", grant_types=grant_types).token
+
+
 def retire_api(slug):
     from ams.catalog.models import API
     from ams.catalog.services.retire_api import retire_api as retire
@@ -97,6 +109,8 @@ _COMMANDS = {
     for function in (
         new_application,
         new_management_client,
+        new_person,
+        new_initial_access_token,
         plan_limit,
         counted_calls,
         apply,

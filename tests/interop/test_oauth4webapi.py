@@ -1,0 +1,26 @@
+"""oauth4webapi 3, which checks every answer to the letter (JavaScript)."""
+
+import pytest
+
+pytestmark = [pytest.mark.live, pytest.mark.node]
+SCOPE = "openid email offline_access interop:read"
+
+
+def test_code_pkce_userinfo_refresh_and_revocation(run, app):
+    run("oauth4webapi/code_with_pkce", client=app(), scope=SCOPE)
+
+
+def test_replayed_code_ends_what_it_had_brought(run, app):
+    run("oauth4webapi/replayed_code", client=app(), scope=SCOPE)
+
+
+def test_introspection_as_json(run, service):
+    run("oauth4webapi/introspection", client=service(), scope="interop:read")
+
+
+def test_phantom_token_is_a_jwt_access_token_of_rfc_9068(run, service):
+    run("oauth4webapi/phantom_token", client=service(), scope="interop:read")
+
+
+def test_registration_of_a_native_client(run, initial_access_token):
+    run("oauth4webapi/registration", initial_access_token=initial_access_token)

@@ -1,0 +1,95 @@
+"""openid-client 6, an OpenID-certified relying party (JavaScript), against the running server."""
+
+import pytest
+
+from tests.interop.conftest import RESOURCE
+from tests.interop.robot_server import serve_robot
+
+pytestmark = [pytest.mark.live, pytest.mark.node]
+SCOPE = "openid email offline_access interop:read"
+LOGGED_OUT_URI = "https://client.interop.example/logged-out"
+
+
+def test_both_discovery_documents_are_accepted_and_agree(run, app):
+    run("openid-client/discovery", client=app())
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "none"])
+def test_person_signs_in_by_code_and_pkce(run, app, method):
+    client = app(token_endpoint_auth_method=method)
+
+    tokens = run("openid-client/code_with_pkce", client=client, scope=SCOPE)
+
+    assert set(tokens["scope"].split()) == set(SCOPE.split())
+    assert tokens["token_type"] == "bearer"
+
+
+def test_denial_is_told_to_the_client_with_issuer_and_state(run, app):
+    run("openid-client/denied", client=app(), scope=SCOPE)
+
+
+def test_silent_request_without_consent_is_refused(run, app):
+    run("openid-client/nobody_to_ask", client=app(), scope=SCOPE, error="consent_required")
+
+
+def test_silent_request_without_a_session_is_refused(run, app, new_person):
+    with serve_robot(new_person()) as stranger:
+        run(
+            "openid-client/nobody_to_ask",
+            client=app(),
+            scope=SCOPE,
+            robot=stranger,
+            error="login_required",
+        )
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "none"])
+def test_refresh_brings_new_tokens(run, app, method):
+    run("openid-client/refresh", client=app(token_endpoint_auth_method=method), scope=SCOPE)
+
+
+def test_revoked_refresh_token_takes_its_access_token_along(run, app):
+    run("openid-client/revocation", client=app(), scope=SCOPE)
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_service_gets_a_token_by_its_secret(run, service, method):
+    client = service(token_endpoint_auth_method=method)
+
+    run("openid-client/client_credentials", client=client, scope="interop:read")
+
+
+def test_resource_server_introspects(run, stack, service, resource_server):
+    client = service()
+    token = stack.token(scope="interop:read", client=client, resource=RESOURCE)
+
+    answer = run(
+        "openid-client/introspection",
+        client=resource_server,
+        token=token,
+        unknown_token=stack.mint_unknown_token(),
+    )
+
+    assert answer["client_id"] == client["client_id"]
+    assert answer["scope"] == "interop:read"
+
+
+def test_client_registers_itself_and_signs_somebody_in(run, initial_access_token):
+    run("openid-client/registration", scope=SCOPE, initial_access_token=initial_access_token)
+
+
+def test_person_signs_out_and_returns_to_the_application(run, app, new_person):
+    client = app(post_logout_redirect_uris=[LOGGED_OUT_URI])
+    somebody = new_person()
+
+    with serve_robot(somebody) as robot:
+        back = run("openid-client/logout", client=client, scope=SCOPE, robot=robot)
+        run(
+            "openid-client/nobody_to_ask",
+            client=client,
+            scope=SCOPE,
+            robot=robot,
+            error="login_required",
+        )
+
+    assert back == f"{LOGGED_OUT_URI}?state=after-logout"
