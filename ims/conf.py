@@ -9,6 +9,8 @@ ACCESS_TOKEN_TTL_SECONDS: Final = 900
 AUTHORIZATION_CODE_TTL_SECONDS: Final = 60
 # Counted anew at each rotation, so a client in use stays signed in.
 REFRESH_TOKEN_TTL_SECONDS: Final = 30 * 24 * 3600
+# A client that lost the answer to a rotation may ask again this long, and gets the same successor.
+REFRESH_REPEAT_SECONDS: Final = 60
 ID_TOKEN_TTL_SECONDS: Final = 300
 # How long a person may take from the client's link, over sign-up and mail, to the consent page.
 AUTHORIZATION_REQUEST_TTL_SECONDS: Final = 3600

@@ -37,7 +37,14 @@ class Prefix(StrEnum):
 
 def mint(prefix: Prefix) -> str:
     """Return a new credential with 256 random bits."""
-    body = _base62(int.from_bytes(secrets.token_bytes(_ENTROPY_BYTES)), _BODY_LENGTH)
+    return spell(prefix, secrets.token_bytes(_ENTROPY_BYTES))
+
+
+def spell(prefix: Prefix, secret: bytes) -> str:
+    """Return the credential that stands for the 32 bytes of `secret`, which nobody can guess."""
+    if len(secret) != _ENTROPY_BYTES:
+        raise ValueError(f"A credential is made of {_ENTROPY_BYTES} bytes.")
+    body = _base62(int.from_bytes(secret), _BODY_LENGTH)
     return f"{prefix}_{body}{_checksum(prefix, body)}"
 
 

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from ims.models.client import Client
 from wire.uuid7 import uuid7
 
 
@@ -35,8 +36,21 @@ class Grant(models.Model):
     authenticated_at = models.DateTimeField()
     acr = models.CharField(max_length=128, blank=True)
     amr = ArrayField(models.CharField(max_length=16), default=list, blank=True)
+    # OpenID Connect Core §5.5: the claims asked for by name, {"id_token": [..], "userinfo": [..]}.
+    requested_claims = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def may_be_refreshed_by(self, client: Client) -> bool:
+        """Whether refresh tokens are issued for this grant to `client`, the grant's own.
+
+        The client must be registered for them, and either the person allowed `offline_access`, or
+        the client is confidential and so must prove itself at each use.
+        """
+        if "refresh_token" not in client.grant_types:
+            return False
+        is_confidential = client.token_endpoint_auth_method != Client.AuthMethod.NONE
+        return is_confidential or "offline_access" in self.scopes
 
 
 class AuthorizationCode(models.Model):
@@ -64,6 +78,8 @@ class RefreshToken(models.Model):
     issued_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True, blank=True)
+    # Set with `used_at`: what the successor is derived from, besides this token and SECRET_KEY.
+    successor_salt = models.BinaryField(max_length=32, null=True, blank=True)
 
 
 class AccessToken(models.Model):

@@ -1,7 +1,7 @@
 """RFC 6749 §3.3, RFC 8707 §2: which scopes at which protected resources a client may ask for."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,16 +49,11 @@ def resolve_access(
     )
 
 
-def narrow_scopes(*, scopes: Iterable[str], resources: Sequence[str]) -> tuple[str, ...]:
-    """Return those of `scopes` that one of `resources` offers, and the token service's own.
+def narrow_scopes(*, scopes: Iterable[str], offered: Collection[str]) -> tuple[str, ...]:
+    """Return those of `scopes` that the resources asked for have `offered`, and our own.
 
-    RFC 8707 §2.2: a token for fewer resources carries no scope of the others. Runs one statement.
+    RFC 8707 §2.2: a token for fewer resources carries no scope of the others.
     """
-    offered = set(
-        ResourceScope.objects.filter(protected_resource__resource__in=resources).values_list(
-            "name", flat=True
-        )
-    )
     return tuple(name for name in scopes if name in offered or name in conf.OPENID_SCOPES)
 
 

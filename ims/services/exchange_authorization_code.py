@@ -11,8 +11,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from ims.models import AuthorizationCode, Client
+from ims.queries import spendable
 from ims.services.issue_grant_tokens import TokenSet, issue_grant_tokens
 from ims.services.revoke_grant import revoke_grant
+from ims.services.spend_credential import spend_credential
 from wire import bearer
 from wire.oauth_errors import InvalidGrant, InvalidRequest
 
@@ -33,7 +35,8 @@ def exchange_authorization_code(
 
     The code's row is locked, so two exchanges at a time cannot both win. RFC 6749 §4.1.2: a code
     that comes a second time was stolen, before or after its first use, so everything issued from
-    it is revoked. Raises InvalidRequest, InvalidGrant and InvalidTarget.
+    it is revoked. Runs five statements, BEGIN and COMMIT included. Raises InvalidRequest,
+    InvalidGrant and InvalidTarget.
     """
     if not code:
         raise InvalidRequest("code: the parameter is missing.")
@@ -42,17 +45,22 @@ def exchange_authorization_code(
             "code_verifier: PKCE is required; send the verifier, 43 to 128 unreserved characters."
         )
     with transaction.atomic():
-        row = _lock_code(client, code)
+        locked = _lock_code(client, code, resources)
+        row = locked.row
         if row.used_at is None:
             _check_binding(row, redirect_uri=redirect_uri, code_verifier=code_verifier)
             _check_key(row, dpop_jkt)
-            row.used_at = timezone.now()
-            row.save(update_fields=["used_at"])
+            refreshable = row.grant.may_be_refreshed_by(client)
+            refresh_token = bearer.mint(bearer.Prefix.REFRESH_TOKEN) if refreshable else ""
+            spend_credential(
+                spent=row, client=client, refresh_token=refresh_token, dpop_jkt=dpop_jkt
+            )
             return issue_grant_tokens(
                 client=client,
-                grant=row.grant,
+                spent=locked,
                 scopes=row.grant.scopes,
                 resources=resources,
+                refresh_token=refresh_token,
                 nonce=row.nonce,
                 dpop_jkt=dpop_jkt,
             )
@@ -64,21 +72,16 @@ def exchange_authorization_code(
     )
 
 
-def _lock_code(client: Client, code: str) -> AuthorizationCode:
-    """Return the code's row, locked with its grant. Raises InvalidGrant unless it is `client`'s.
-
-    revoke_grant locks the grant as well: tokens are either issued before it looks, and revoked, or
-    this sees the grant revoked.
-    """
-    row = (
-        AuthorizationCode.objects.select_for_update(of=("self", "grant"))
-        .select_related("grant__user")
-        .filter(digest=bearer.digest(code), client=client)
-        .first()
+def _lock_code(
+    client: Client, code: str, resources: Sequence[str]
+) -> spendable.Spendable[AuthorizationCode]:
+    """Return the code, locked with its grant. Raises InvalidGrant unless it is `client`'s."""
+    locked = spendable.lock_spendable(
+        AuthorizationCode, digest=bearer.digest(code), client=client, resources=resources
     )
-    if row is None:
+    if locked is None:
         raise InvalidGrant(_NOT_YOURS)
-    return row
+    return locked
 
 
 def _check_binding(row: AuthorizationCode, *, redirect_uri: str, code_verifier: str) -> None:

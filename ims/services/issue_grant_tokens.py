@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ims.models import Client, Grant
-from ims.queries import access
+from ims.queries import access, claims
+from ims.queries.spendable import Row, Spendable
 from ims.services.issue_access_token import issue_access_token
 from ims.services.issue_id_token import issue_id_token
-from ims.services.issue_refresh_token import issue_refresh_token
 from wire.oauth_errors import InvalidTarget
 
 
@@ -38,24 +38,27 @@ class TokenSet:
 def issue_grant_tokens(
     *,
     client: Client,
-    grant: Grant,
+    spent: Spendable[Row],
     scopes: Sequence[str],
     resources: Sequence[str],
+    refresh_token: str = "",
     nonce: str = "",
     dpop_jkt: str = "",
 ) -> TokenSet:
-    """Return an access token for `scopes` of `grant`, with the refresh and ID token that go along.
+    """Return an access token for `scopes` of the grant of `spent`, and what goes along.
 
-    Without `resources` the token is for all of the grant's; with some of them it carries their
-    scopes only (RFC 8707 §2.2). Raises InvalidTarget for a resource outside of the grant, and
-    InvalidScope when the client lost every scope since.
+    That is `refresh_token`, and an ID token for the scope `openid`. Without `resources` the access
+    token is for all of the grant's; with some of them (`spent` was locked for the same ones) it
+    carries only what they offer (RFC 8707 §2.2). Runs one INSERT. Raises InvalidTarget for a
+    resource outside of the grant, and InvalidScope when the client lost every scope since.
     """
+    grant: Grant = spent.row.grant
     # The registration may have lost scopes since the person allowed them.
     narrowed = access.keep_registered(client=client, scopes=scopes)
-    if resources and set(resources) != set(grant.resources):
-        if not set(resources) <= set(grant.resources):
-            raise InvalidTarget("resource: it was not part of the authorization; ask for it there.")
-        narrowed = access.narrow_scopes(scopes=narrowed, resources=resources)
+    if not set(resources) <= set(grant.resources):
+        raise InvalidTarget("resource: it was not part of the authorization; ask for it there.")
+    if set(resources) not in (set(), set(grant.resources)):
+        narrowed = access.narrow_scopes(scopes=narrowed, offered=spent.offered_scopes)
     issued = issue_access_token(
         client=client,
         scopes=narrowed,
@@ -64,34 +67,22 @@ def issue_grant_tokens(
         user=grant.user,
         dpop_jkt=dpop_jkt,
     )
-    wants_id_token = "openid" in narrowed
+    id_token = ""
+    if "openid" in narrowed:
+        id_token = issue_id_token(
+            client=client,
+            grant=grant,
+            access_token=issued.token,
+            nonce=nonce,
+            claims=claims.list_id_token_claims(
+                grant=grant, scopes=narrowed, is_email_verified=spent.is_email_verified
+            ),
+        )
     return TokenSet(
         access_token=issued.token,
         expires_in=issued.expires_in,
         scopes=narrowed,
-        refresh_token=(
-            issue_refresh_token(client=client, grant=grant, dpop_jkt=dpop_jkt)
-            if _may_refresh(client, grant)
-            else ""
-        ),
-        id_token=(
-            issue_id_token(client=client, grant=grant, access_token=issued.token, nonce=nonce)
-            if wants_id_token
-            else ""
-        ),
+        refresh_token=refresh_token,
+        id_token=id_token,
         dpop_jkt=dpop_jkt,
-    )
-
-
-def _may_refresh(client: Client, grant: Grant) -> bool:
-    """Whether refresh tokens are issued to the client at all.
-
-    It must be registered for them, and either the person allowed `offline_access`, or the client
-    is confidential and so must prove itself at each use.
-    """
-    if "refresh_token" not in client.grant_types:
-        return False
-    return (
-        "offline_access" in grant.scopes
-        or client.token_endpoint_auth_method != client.AuthMethod.NONE
     )

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Mapping
 
 from django.utils import timezone
 
@@ -10,13 +11,21 @@ from ims.models import Client, Grant
 from ims.services.sign_jwt import sign_jwt
 
 
-def issue_id_token(*, client: Client, grant: Grant, access_token: str, nonce: str = "") -> str:
+def issue_id_token(
+    *,
+    client: Client,
+    grant: Grant,
+    access_token: str,
+    nonce: str = "",
+    claims: Mapping[str, object] | None = None,
+) -> str:
     """Return the ES256 ID token that tells `client` about the authentication behind `grant`.
 
-    `at_hash` binds it to the access token issued beside it. A claim without a value is left out.
+    `at_hash` binds it to the access token issued beside it. `claims` are about the person; they
+    never replace one of the token's own. A claim without a value is left out.
     """
     now = int(timezone.now().timestamp())
-    claims: dict[str, object] = {
+    told: dict[str, object] = {
         "iss": conf.issuer(),
         "sub": str(grant.user.subject),
         "aud": client.client_id,
@@ -27,8 +36,8 @@ def issue_id_token(*, client: Client, grant: Grant, access_token: str, nonce: st
         "at_hash": _hash_half(access_token),
     }
     optional = {"nonce": nonce, "acr": grant.acr, "amr": grant.amr}
-    claims.update({name: value for name, value in optional.items() if value})
-    return sign_jwt(claims=claims, typ="JWT")
+    told |= {name: value for name, value in optional.items() if value}
+    return sign_jwt(claims={**(claims or {}), **told}, typ="JWT")
 
 
 def _hash_half(token: str) -> str:

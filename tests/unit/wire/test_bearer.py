@@ -11,6 +11,20 @@ def test_minted_credential_is_well_formed(prefix):
     assert bearer.is_well_formed(bearer.mint(prefix), prefix)
 
 
+def test_the_same_secret_spells_the_same_credential():
+    first, second = (bearer.spell(Prefix.REFRESH_TOKEN, bytes(range(32))) for _ in range(2))
+
+    assert first == second
+    assert bearer.is_well_formed(first, Prefix.REFRESH_TOKEN)
+    assert first != bearer.spell(Prefix.REFRESH_TOKEN, bytes(range(1, 33)))
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_secret_of_another_length_spells_nothing(length):
+    with pytest.raises(ValueError, match="32 bytes"):
+        bearer.spell(Prefix.REFRESH_TOKEN, bytes(length))
+
+
 def test_minted_credential_is_a_b64token():
     assert bearer.B64TOKEN.fullmatch(bearer.mint(Prefix.ACCESS_TOKEN).encode())
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from ims.models import AccessToken, AuthorizationCode, Grant
+from ims.models import AccessToken, AuthorizationCode, Grant, RefreshToken
 from ims.services.ensure_signing_key import ensure_signing_key
 from ims.services.exchange_authorization_code import exchange_authorization_code
 from ims.services.rotate_refresh_token import rotate_refresh_token
@@ -26,9 +26,9 @@ def grant():
     return make_grant(make_code_client().client, make_user(), scopes=["openid"])
 
 
-def run_twice_at_once(exchange):
-    """Return what two threads that start together got: tokens or refusals."""
-    start = threading.Barrier(2)
+def run_at_once(exchange, *, connections=2):
+    """Return what threads that start together got: tokens or refusals."""
+    start = threading.Barrier(connections)
     outcomes = []
 
     def attempt():
@@ -40,7 +40,7 @@ def run_twice_at_once(exchange):
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=attempt) for _ in range(2)]
+    threads = [threading.Thread(target=attempt) for _ in range(connections)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -67,7 +67,7 @@ def test_two_exchanges_of_one_code_cannot_both_win(grant):
         expires_at=timezone.now() + timedelta(seconds=60),
     )
 
-    outcomes = run_twice_at_once(
+    outcomes = run_at_once(
         lambda: exchange_authorization_code(
             client=grant.client, code=code, redirect_uri=URI, code_verifier=VERIFIER
         )
@@ -76,11 +76,30 @@ def test_two_exchanges_of_one_code_cannot_both_win(grant):
     check_one_won_and_nothing_lives(outcomes)
 
 
-def test_two_rotations_of_one_refresh_token_cannot_both_win(grant):
+def test_sixteen_rotations_of_one_refresh_token_have_one_successor(grant):
     token, _ = make_refresh_token(grant)
 
-    outcomes = run_twice_at_once(
-        lambda: rotate_refresh_token(client=grant.client, refresh_token=token)
+    outcomes = run_at_once(
+        lambda: rotate_refresh_token(client=grant.client, refresh_token=token), connections=16
     )
 
-    check_one_won_and_nothing_lives(outcomes)
+    successors = {outcome.refresh_token for outcome in outcomes}
+    assert (len(outcomes), len(successors)) == (16, 1)
+    assert len({outcome.access_token for outcome in outcomes}) == 16
+    digests = {bytes(row.digest) for row in RefreshToken.objects.all()}
+    assert digests == {bearer.digest(token), *map(bearer.digest, successors)}
+    assert Grant.objects.get().revoked_at is None
+
+
+def test_repetition_against_the_use_of_the_successor_never_leaves_two_live_tokens(grant):
+    first, _ = make_refresh_token(grant)
+    second = rotate_refresh_token(client=grant.client, refresh_token=first).refresh_token
+    presented = iter([first, second] * 4)
+
+    run_at_once(
+        lambda: rotate_refresh_token(client=grant.client, refresh_token=next(presented)),
+        connections=8,
+    )
+
+    unused = RefreshToken.objects.filter(used_at=None).count()
+    assert unused == 1
