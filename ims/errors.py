@@ -41,6 +41,21 @@ class RequestURINotSupported(OAuthError):
     code = "request_uri_not_supported"
 
 
+class Throttled(OAuthError):
+    """RFC 6585 §4: too many failures; `retry_after_seconds` says when the next try is free."""
+
+    code = "temporarily_unavailable"
+    status = 429
+    may_redirect = False
+
+    def __init__(self, *, retry_after_seconds: int, detail: str = "") -> None:
+        super().__init__(
+            "Too many failed attempts from your network. Wait as long as Retry-After says.",
+            detail=detail,
+        )
+        self.retry_after_seconds = retry_after_seconds
+
+
 class AuthorizationRefused(Exception):
     """An error that travels to the client's validated redirect URI (RFC 6749 §4.1.2.1)."""
 

@@ -7,7 +7,10 @@ from django.core.cache import cache
 @pytest.fixture(autouse=True)
 def _empty_cache():
     """Rate limits and cached answers of one test never reach the next."""
+    from ims import throttle  # noqa: PLC0415 - models load after pytest-django has set up
+
     cache.clear()
+    throttle.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from django.utils.encoding import escape_uri_path
 from django.views.decorators.csrf import csrf_exempt
 
 from ims.endpoints.bearer_authentication import MissingToken
+from ims.errors import Throttled
 from wire import oauth_errors
 
 P = ParamSpec("P")
@@ -75,6 +76,8 @@ def answer_error(error: oauth_errors.OAuthError) -> HttpResponse:
         document["error_description"] = _quotable(error.description)
     response = JsonResponse(document, status=error.status)
     response["Cache-Control"] = "no-store"
+    if isinstance(error, Throttled):
+        response["Retry-After"] = str(error.retry_after_seconds)
     challenge = build_challenge(error)
     if challenge:
         response["WWW-Authenticate"] = challenge
