@@ -16,14 +16,24 @@ ID_TOKEN_TTL_SECONDS: Final = 300
 AUTHORIZATION_REQUEST_TTL_SECONDS: Final = 3600
 # A used code stays known this long past its end, so that its replay still revokes the grant.
 USED_CODE_MEMORY_SECONDS: Final = 24 * 3600
-# A process asks the database for the active signing key this often.
-SIGNING_KEY_REFRESH_SECONDS: Final = 60
+# A process asks the database for the active signing key this often: so long a retired or
+# compromised key may sign on.
+SIGNING_KEY_REFRESH_SECONDS: Final = 10
+SIGNING_KEY_LIFETIME_SECONDS: Final = 90 * 24 * 3600
+# The next key is in the JWKS this long before it signs, far longer than the JWKS may be cached.
+SIGNING_KEY_ANNOUNCED_SECONDS: Final = 24 * 3600
 # A retired key stays published until no JWT that it signed can be alive.
 RETIRED_KEY_PUBLISHED_SECONDS: Final = 2 * ACCESS_TOKEN_TTL_SECONDS
 JWKS_MAX_AGE_SECONDS: Final = 300
 DISCOVERY_MAX_AGE_SECONDS: Final = 300
 
 SIGNING_ALGORITHM: Final = "ES256"
+# RFC 7518 §3.1, RFC 8037 §3.1; each has a key of its own, made when it is first needed.
+SUPPORTED_SIGNING_ALGORITHMS: Final = ("ES256", "RS256", "PS256", "EdDSA")
+# RFC 7518 §4.1, with A256GCM for the content: how a phantom JWT may be encrypted to its API.
+SUPPORTED_ENCRYPTION_ALGORITHMS: Final = ("ECDH-ES", "ECDH-ES+A256KW", "RSA-OAEP-256")
+# RFC 9701 §6, `introspection_signed_response_alg`: "The default, if omitted, is RS256".
+INTROSPECTION_SIGNING_ALGORITHM: Final = "RS256"
 # Scopes of the token service itself; every other scope belongs to a protected resource.
 OPENID_SCOPES: Final = ("openid", "profile", "email", "offline_access")
 

@@ -8,10 +8,11 @@ class IMSError(Exception):
 
 
 class NoSigningKey(IMSError):
-    """No key is active: the installation was not bootstrapped, or every key is retired."""
+    """No key of this algorithm is active; a first signature makes one."""
 
-    def __init__(self) -> None:
-        super().__init__("No signing key is active. Run `manage.py bootstrap` to make one.")
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(f"No {algorithm} signing key is active.")
+        self.algorithm = algorithm
 
 
 class UndecryptableKey(IMSError):

@@ -1,4 +1,4 @@
-"""The signing keys of this process: how they are kept at rest, and the one that signs now."""
+"""The signing keys of this process: how they are kept at rest, and those that sign now."""
 
 import os
 import time
@@ -7,7 +7,6 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
@@ -15,7 +14,9 @@ from django.utils.encoding import force_bytes
 
 from ims import conf
 from ims.errors import NoSigningKey, UndecryptableKey
+from ims.models import SigningKey
 from ims.queries import signing_keys
+from ims.signing_algorithms import ALGORITHMS, PrivateKey
 
 _NONCE_BYTES: Final = 12  # NIST SP 800-38D §8.2.2: 96 bits, drawn at random for each key
 _PURPOSE: Final = b"tollgate ims signing key at rest v1"
@@ -26,30 +27,40 @@ class ActiveKey:
     """The key that signs now. `read_again_at` is on the monotonic clock, in seconds."""
 
     kid: str
-    private_key: ec.EllipticCurvePrivateKey
+    algorithm: str
+    private_key: PrivateKey
     read_again_at: float
 
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature as a JWS carries it, not yet encoded."""
+        return ALGORITHMS[self.algorithm].sign(self.private_key, message)
 
-_active: list[ActiveKey] = []
+
+_active: dict[str, ActiveKey] = {}
 
 
-def active_key() -> ActiveKey:
-    """Return the key that signs now; runs a query once a minute in each process.
+def active_key(algorithm: str = conf.SIGNING_ALGORITHM) -> ActiveKey:
+    """Return the key that signs with `algorithm` now.
 
-    Raises NoSigningKey and UndecryptableKey.
+    Runs a query every SIGNING_KEY_REFRESH_SECONDS in each process. Raises NoSigningKey and
+    UndecryptableKey.
     """
-    if _active and time.monotonic() < _active[0].read_again_at:
-        return _active[0]
-    row = signing_keys.find_active_signing_key()
+    known = _active.get(algorithm)
+    if known is not None and time.monotonic() < known.read_again_at:
+        return known
+    row = signing_keys.find_active_signing_key(algorithm)
     if row is None:
-        raise NoSigningKey
-    known = _active[0].private_key if _active and _active[0].kid == row.kid else None
+        _active.pop(algorithm, None)
+        raise NoSigningKey(algorithm)
+    # Opened once: reading an RSA key takes longer than a signature.
+    is_known = known is not None and known.kid == row.kid
     key = ActiveKey(
         kid=row.kid,
-        private_key=known or decrypt(bytes(row.private_key_encrypted), kid=row.kid),
+        algorithm=algorithm,
+        private_key=known.private_key if known is not None and is_known else _open(row),
         read_again_at=time.monotonic() + conf.SIGNING_KEY_REFRESH_SECONDS,
     )
-    _active[:] = [key]
+    _active[algorithm] = key
     return key
 
 
@@ -58,7 +69,7 @@ def forget() -> None:
     _active.clear()
 
 
-def encrypt(private_key: ec.EllipticCurvePrivateKey, *, kid: str) -> bytes:
+def encrypt(private_key: PrivateKey, *, kid: str) -> bytes:
     """Return nonce and AES-256-GCM ciphertext of the key, bound to its `kid`."""
     plain = private_key.private_bytes(
         serialization.Encoding.DER,
@@ -69,18 +80,24 @@ def encrypt(private_key: ec.EllipticCurvePrivateKey, *, kid: str) -> bytes:
     return nonce + AESGCM(_wrapping_key(settings.SECRET_KEY)).encrypt(nonce, plain, kid.encode())
 
 
-def decrypt(encrypted: bytes, *, kid: str) -> ec.EllipticCurvePrivateKey:
-    """Return the private key. Raises UndecryptableKey."""
+def _open(row: SigningKey) -> PrivateKey:
+    key_type = ALGORITHMS[row.algorithm].key_type
+    key = serialization.load_der_private_key(_decrypt(row), password=None)
+    if not isinstance(key, key_type):
+        raise UndecryptableKey(row.kid)
+    return key
+
+
+def _decrypt(row: SigningKey) -> bytes:
+    """Return the private key in DER. Raises UndecryptableKey."""
+    encrypted = bytes(row.private_key_encrypted)
     nonce, ciphertext = encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         try:
-            plain = AESGCM(_wrapping_key(secret)).decrypt(nonce, ciphertext, kid.encode())
+            return AESGCM(_wrapping_key(secret)).decrypt(nonce, ciphertext, row.kid.encode())
         except InvalidTag:
             continue
-        key = serialization.load_der_private_key(plain, password=None)
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            return key
-    raise UndecryptableKey(kid)
+    raise UndecryptableKey(row.kid)
 
 
 def _wrapping_key(secret: str | bytes) -> bytes:

@@ -6,5 +6,8 @@ from typing import Final
 JSON_MEDIA_TYPE: Final = "application/json"
 PHANTOM_JWT_MEDIA_TYPE: Final = "application/jwt"  # 200 with the JWT, or 204 when inactive
 
+# RFC 9701 §4: about the token, for the caller alone; never a token itself.
+INTROSPECTION_JWT_MEDIA_TYPE: Final = "application/token-introspection+jwt"
+
 # Our extension: which protected resource (RFC 8707 identifier) the caller asks for.
 RESOURCE_PARAMETER: Final = "resource"

@@ -7,19 +7,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ims import conf
+from ims.claim_sources import DECLARABLE_CLAIMS
 from ims.models import Client
 from wire.oauth_errors import InvalidRequest
 
-# Claims of a user that an API may ask for (OpenID Connect Core §5.1; RFC 9068 §2.2.3.1).
-MAPPABLE_CLAIMS: Final = (
-    "email",
-    "email_verified",
-    "family_name",
-    "given_name",
-    "groups",
-    "name",
-    "preferred_username",
-)
 LONGEST_RESOURCE: Final = 512
 LONGEST_NAME: Final = 128
 LONGEST_DESCRIPTION: Final = 256
@@ -59,9 +50,9 @@ def parse_resource_declaration(document: Mapping[str, Any]) -> ResourceDeclarati
     resource = check_resource_identifier(document.get("resource"))
     claims = _texts(document, "claims", LONGEST_NAME)
     for claim in claims:
-        if claim not in MAPPABLE_CLAIMS:
+        if claim not in DECLARABLE_CLAIMS:
             raise InvalidRequest(
-                f"claims: {claim} is unknown; choose from {', '.join(MAPPABLE_CLAIMS)}."
+                f"claims: {claim} is unknown; choose from {', '.join(DECLARABLE_CLAIMS)}."
             )
     return ResourceDeclaration(
         resource=resource,

@@ -1,7 +1,10 @@
-"""RFC 7662: token introspection, and the phantom token exchange behind `Accept`."""
+"""RFC 7662: token introspection in three forms, chosen by `Accept`.
+
+JSON (RFC 7662), the JWT about the token for the caller (RFC 9701), and the phantom token exchange.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -10,19 +13,22 @@ from django.utils.cache import patch_vary_headers
 
 from ims.endpoints import client_authentication
 from ims.endpoints.endpoint import oauth_endpoint
-from ims.queries.introspection import (
-    IntrospectedToken,
-    Introspection,
-    VisibleResource,
-    find_introspection,
-)
+from ims.introspected import IntrospectedToken, VisibleResource
+from ims.queries.introspection import Caller, Introspection, find_introspection
 from ims.services.introspect_as_document import introspect_as_document
 from ims.services.introspect_as_jwt import introspect_as_jwt
+from ims.services.introspect_as_signed_document import introspect_as_signed_document
 from wire import bearer
-from wire.introspection import JSON_MEDIA_TYPE, PHANTOM_JWT_MEDIA_TYPE, RESOURCE_PARAMETER
+from wire.introspection import (
+    INTROSPECTION_JWT_MEDIA_TYPE,
+    JSON_MEDIA_TYPE,
+    PHANTOM_JWT_MEDIA_TYPE,
+    RESOURCE_PARAMETER,
+)
 from wire.oauth_errors import InvalidRequest, InvalidTarget
 
-_OFFERED: Final = (JSON_MEDIA_TYPE, PHANTOM_JWT_MEDIA_TYPE)
+# Without a token: it is inactive for this caller.
+Form = Callable[[Caller, IntrospectedToken | None, Sequence[VisibleResource]], HttpResponse]
 
 
 @oauth_endpoint("POST")
@@ -33,17 +39,20 @@ def introspect(request: HttpRequest) -> HttpResponse:
     """
     answer = _find(request)
     wanted = _read_resource_parameter(request)
-    wants_jwt = request.get_preferred_type(_OFFERED) == PHANTOM_JWT_MEDIA_TYPE
     resources = _select(answer.token, wanted)
-    if answer.token is None or not resources:
-        response = _answer_inactive(wants_jwt=wants_jwt)
-    elif wants_jwt:
-        response = _answer_jwt(answer.token, resources)
-    else:
-        response = JsonResponse(introspect_as_document(token=answer.token, resources=resources))
-        response["Cache-Control"] = _live_as_long_as(answer.token)
+    token = answer.token if resources else None
+    response = _FORMS[_choose_form(request)](answer.caller, token, resources)
+    response["Cache-Control"] = _live_as_long_as(token)
     patch_vary_headers(response, ["Accept"])
     return response
+
+
+def _choose_form(request: HttpRequest) -> str:
+    """RFC 9110 §12.5.1: by quality and how exactly it is named; JSON for whoever has no wish."""
+    accept = request.headers.get("Accept", "")
+    if accept in _FORMS:
+        return accept  # what gateways send; reading a list takes ten times as long
+    return request.get_preferred_type(list(_FORMS)) or JSON_MEDIA_TYPE
 
 
 def _find(request: HttpRequest) -> Introspection:
@@ -59,7 +68,9 @@ def _find(request: HttpRequest) -> Introspection:
     )
     if answer is None:
         raise client_authentication.refused(presented)
-    client_authentication.check_method(presented, registered=answer.token_endpoint_auth_method)
+    client_authentication.check_method(
+        presented, registered=answer.caller.token_endpoint_auth_method
+    )
     if not token:
         raise InvalidRequest("token: the parameter is missing; send it form-urlencoded.")
     return answer
@@ -80,26 +91,49 @@ def _select(token: IntrospectedToken | None, wanted: str | None) -> Sequence[Vis
     return [resource for resource in token.resources if resource.resource == wanted]
 
 
-def _answer_inactive(*, wants_jwt: bool) -> HttpResponse:
-    # Not cacheable: a token issued a moment later has the same right to be seen.
-    response = HttpResponse(status=204) if wants_jwt else JsonResponse({"active": False})
-    response["Cache-Control"] = "no-store"
-    return response
+def _answer_json(
+    caller: Caller, token: IntrospectedToken | None, resources: Sequence[VisibleResource]
+) -> HttpResponse:
+    del caller
+    return JsonResponse(introspect_as_document(token=token, resources=resources))
 
 
-def _answer_jwt(token: IntrospectedToken, resources: Sequence[VisibleResource]) -> HttpResponse:
+def _answer_signed(
+    caller: Caller, token: IntrospectedToken | None, resources: Sequence[VisibleResource]
+) -> HttpResponse:
+    jwt = introspect_as_signed_document(caller=caller, token=token, resources=resources)
+    return HttpResponse(jwt, content_type=INTROSPECTION_JWT_MEDIA_TYPE)
+
+
+def _answer_phantom(
+    caller: Caller, token: IntrospectedToken | None, resources: Sequence[VisibleResource]
+) -> HttpResponse:
+    del caller
+    if token is None:
+        return HttpResponse(status=204)
     if len(resources) > 1:
         raise InvalidTarget(
             "resource: this token is for several of your protected resources; name the one that"
             " the JWT is for."
         )
     jwt = introspect_as_jwt(token=token, resource=resources[0])
-    response = HttpResponse(jwt, content_type=PHANTOM_JWT_MEDIA_TYPE)
-    response["Cache-Control"] = _live_as_long_as(token)
-    return response
+    return HttpResponse(jwt, content_type=PHANTOM_JWT_MEDIA_TYPE)
 
 
-def _live_as_long_as(token: IntrospectedToken) -> str:
-    """RFC 9111 §5.2.2: fresh for the token's whole remaining seconds, never longer."""
+# The first is for whoever takes anything.
+_FORMS: Final[Mapping[str, Form]] = {
+    JSON_MEDIA_TYPE: _answer_json,
+    PHANTOM_JWT_MEDIA_TYPE: _answer_phantom,
+    INTROSPECTION_JWT_MEDIA_TYPE: _answer_signed,
+}
+
+
+def _live_as_long_as(token: IntrospectedToken | None) -> str:
+    """RFC 9111 §5.2.2: fresh for the token's whole remaining seconds, never longer.
+
+    An inactive answer is not kept: a token issued a moment later has the same right to be seen.
+    """
+    if token is None:
+        return "no-store"
     remaining = (token.expires_at - timezone.now()).total_seconds()
     return f"private, max-age={max(0, math.floor(remaining))}"

@@ -3,7 +3,7 @@
 from ims.models.audit import AuditEvent, AuditSeal
 from ims.models.client import Client, ClientSecret, InitialAccessToken
 from ims.models.grant import AccessToken, AuthorizationCode, Consent, Grant, RefreshToken
-from ims.models.protected_resource import ProtectedResource, ResourceScope
+from ims.models.protected_resource import ClaimMapping, ProtectedResource, ResourceScope
 from ims.models.revocation import RevocationEvent
 from ims.models.signing_key import SigningKey
 from ims.models.user import User
@@ -13,6 +13,7 @@ __all__ = [
     "AuditEvent",
     "AuditSeal",
     "AuthorizationCode",
+    "ClaimMapping",
     "Client",
     "ClientSecret",
     "Consent",

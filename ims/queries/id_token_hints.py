@@ -7,7 +7,7 @@ from typing import Final
 import jwt
 
 from ims import conf
-from ims.queries.signing_keys import find_published_key
+from ims.queries.signing_keys import find_known_key
 
 _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")  # RFC 7638; SigningKey.kid
 
@@ -31,13 +31,13 @@ def find_hint(id_token: str) -> IDTokenHint | None:
         header = jwt.get_unverified_header(id_token)
         kid = str(header.get("kid", ""))
         # Asked of the database in its own alphabet only: others it may not even take.
-        key = find_published_key(kid) if _THUMBPRINT.fullmatch(kid) else None
+        key = find_known_key(kid) if _THUMBPRINT.fullmatch(kid) else None
         if key is None or header.get("typ") != "JWT":
             return None
         claims = jwt.decode(
             id_token,
             jwt.PyJWK(key.public_jwk),
-            algorithms=[conf.SIGNING_ALGORITHM],
+            algorithms=[key.algorithm],
             issuer=conf.issuer(),
             options={"verify_exp": False, "verify_aud": False, "require": ["sub", "aud", "iss"]},
         )

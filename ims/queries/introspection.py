@@ -1,77 +1,47 @@
 """RFC 7662: a caller, a token and what the one may know of the other, in one statement."""
 
-import uuid
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connection
 from django.utils import timezone
 
-
-@dataclass(frozen=True, slots=True)
-class VisibleResource:
-    """A resource that the token is made for and that lists the caller."""
-
-    resource: str
-    scopes: frozenset[str]
-    claims: frozenset[str]
+from ims.claim_sources import DECLARABLE_CLAIMS
+from ims.introspected import IntrospectedToken, Owner, Person, VisibleResource
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """The user behind a token, as far as a protected resource may ask."""
+class Caller:
+    """Who introspects, and how it wants answers of RFC 9701 (§6); empty: not said."""
 
-    subject: uuid.UUID
-    username: str
-    email: str
-    email_verified: bool
-    given_name: str
-    family_name: str
-    groups: tuple[str, ...]
-    authenticated_at: datetime | None
-    acr: str
-    amr: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IntrospectedToken:
-    """A live access token, cut to the resources that the caller may see; there is at least one."""
-
-    id: uuid.UUID
     client_id: str
-    scopes: tuple[str, ...]
-    issued_at: datetime
-    expires_at: datetime
-    resources: tuple[VisibleResource, ...]
-    person: Person | None = field(default=None, repr=False)
-
-    @property
-    def subject(self) -> str:
-        """RFC 9068 §2.2: the user, or the client where no user is involved."""
-        return str(self.person.subject) if self.person else self.client_id
-
-    def list_scopes_of(self, *resources: VisibleResource) -> list[str]:
-        """Return the token's scopes that belong to `resources`, in the token's order."""
-        belonging = frozenset[str]().union(*(resource.scopes for resource in resources))
-        return [scope for scope in self.scopes if scope in belonging]
+    token_endpoint_auth_method: str
+    signed_response_alg: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Introspection:
     """The caller proved who it is; `token` is None when the token is inactive for this caller."""
 
-    token_endpoint_auth_method: str
+    caller: Caller
     token: IntrospectedToken | None
 
 
 _COLUMNS: Final = (
     "token_endpoint_auth_method",
+    "signed_response_alg",
     "id",
     "client_id",
+    "client_name",
+    "software_id",
+    "software_version",
+    "client_uri",
     "scopes",
     "issued_at",
     "expires_at",
+    "dpop_jkt",
+    "actor",
     "resources",
     "subject",
     "username",
@@ -88,8 +58,12 @@ _COLUMNS: Final = (
 # the caller when no token is left, so that a dead token never looks like a failed authentication.
 # json, not jsonb: Django keeps the driver from parsing the latter.
 _STATEMENT: Final = """
-SELECT caller.token_endpoint_auth_method, token.id, owner.client_id, token.scopes,
-       token.issued_at, token.expires_at, visible.resources,
+SELECT caller.token_endpoint_auth_method,
+       caller.metadata ->> 'introspection_signed_response_alg',
+       token.id, owner.client_id, owner.name, owner.metadata ->> 'software_id',
+       owner.metadata ->> 'software_version', owner.metadata ->> 'client_uri',
+       token.scopes, token.issued_at, token.expires_at, token.dpop_jkt, token.actor::json,
+       visible.resources,
        person.subject, person.username, person.email,
        EXISTS (SELECT FROM account_emailaddress AS address
                 WHERE address.user_id = person.id AND address.verified
@@ -112,6 +86,12 @@ SELECT caller.token_endpoint_auth_method, token.id, owner.client_id, token.scope
        SELECT json_agg(json_build_object(
                   'resource', registered.resource,
                   'claims', registered.claims,
+                  'mappings', (SELECT json_object_agg(mapping.claim, mapping.source)
+                                 FROM ims_claimmapping AS mapping
+                                WHERE mapping.protected_resource_id = registered.id),
+                  'jwt_signing_alg', registered.jwt_signing_alg,
+                  'jwt_encryption_alg', registered.jwt_encryption_alg,
+                  'jwks', CASE WHEN registered.jwt_encryption_alg <> '' THEN registered.jwks END,
                   'scopes', ARRAY(SELECT scope.name FROM ims_resourcescope AS scope
                                    WHERE scope.protected_resource_id = registered.id))
                   ORDER BY registered.resource) AS resources
@@ -121,24 +101,31 @@ SELECT caller.token_endpoint_auth_method, token.id, owner.client_id, token.scope
         WHERE reader.client_id = caller.id AND registered.resource = ANY(token.resources)
        ) AS visible ON TRUE
  WHERE caller.client_id = %(client_id)s AND caller.disabled_at IS NULL
-   AND EXISTS (SELECT FROM ims_clientsecret AS secret
-                WHERE secret.client_id = caller.id AND secret.digest = %(secret_digest)s
-                  AND (secret.expires_at IS NULL OR secret.expires_at > %(now)s))
+   AND (%(is_proven)s
+        OR EXISTS (SELECT FROM ims_clientsecret AS secret
+                    WHERE secret.client_id = caller.id AND secret.digest = %(secret_digest)s
+                      AND (secret.expires_at IS NULL OR secret.expires_at > %(now)s)))
 """
 
 
 def find_introspection(
-    *, client_id: str, secret_digest: bytes | None, token_digest: bytes | None
+    *,
+    client_id: str,
+    token_digest: bytes | None,
+    secret_digest: bytes | None = None,
+    is_proven: bool = False,
 ) -> Introspection | None:
     """Return what the caller may know of the token, or None when the caller is not who it says.
 
     Runs one statement: client authentication, token, owner, grant, user and the resources that
-    list the caller in `introspection_clients`. Without a secret nobody is authenticated.
+    list the caller in `introspection_clients`. Without a secret nobody is authenticated, unless
+    the caller has proven itself otherwise before (`is_proven`).
     """
     values = {
         "client_id": client_id,
         "secret_digest": secret_digest,
         "token_digest": token_digest,
+        "is_proven": is_proven,
         "now": timezone.now(),
     }
     with connection.cursor() as cursor:
@@ -147,25 +134,47 @@ def find_introspection(
     if row is None:
         return None
     record = dict(zip(_COLUMNS, row, strict=True))
-    token = _read_token(record) if record["resources"] else None
-    return Introspection(record["token_endpoint_auth_method"], token)
+    caller = Caller(
+        client_id, record["token_endpoint_auth_method"], record["signed_response_alg"] or ""
+    )
+    return Introspection(caller, _read_token(record) if record["resources"] else None)
+
+
+def list_mappings(claims: Iterable[str], mappings: Mapping[str, str]) -> dict[str, str]:
+    """Return the source of each claim: declared by the API, or mapped by an administrator."""
+    return {
+        claim: DECLARABLE_CLAIMS[claim] for claim in claims if claim in DECLARABLE_CLAIMS
+    } | dict(mappings)
 
 
 def _read_token(record: dict[str, Any]) -> IntrospectedToken:
     return IntrospectedToken(
         id=record["id"],
-        client_id=record["client_id"],
+        owner=Owner(
+            client_id=record["client_id"],
+            name=record["client_name"],
+            software_id=record["software_id"] or "",
+            software_version=record["software_version"] or "",
+            client_uri=record["client_uri"] or "",
+        ),
         scopes=tuple(record["scopes"]),
         issued_at=record["issued_at"],
         expires_at=record["expires_at"],
         resources=tuple(_read_resource(resource) for resource in record["resources"]),
         person=_read_person(record) if record["subject"] else None,
+        dpop_jkt=record["dpop_jkt"],
+        actor=record["actor"],
     )
 
 
 def _read_resource(resource: dict[str, Any]) -> VisibleResource:
     return VisibleResource(
-        resource["resource"], frozenset(resource["scopes"]), frozenset(resource["claims"])
+        resource["resource"],
+        frozenset(resource["scopes"]),
+        mappings=list_mappings(resource["claims"], resource["mappings"] or {}),
+        jwt_signing_alg=resource["jwt_signing_alg"],
+        jwt_encryption_alg=resource["jwt_encryption_alg"],
+        jwks=resource["jwks"],
     )
 
 

@@ -9,10 +9,12 @@ from ims import conf
 from ims.models import SigningKey
 
 
-def find_active_signing_key() -> SigningKey | None:
+def find_active_signing_key(algorithm: str = conf.SIGNING_ALGORITHM) -> SigningKey | None:
     """Return the key that signs now: the one most lately activated and not retired."""
     return (
-        SigningKey.objects.filter(activates_at__lte=timezone.now(), retired_at=None)
+        SigningKey.objects.filter(
+            algorithm=algorithm, activates_at__lte=timezone.now(), retired_at=None
+        )
         .order_by("-activates_at", "-created_at")
         .first()
     )
@@ -23,11 +25,16 @@ def list_published_signing_keys() -> list[SigningKey]:
     return list(_published().order_by("activates_at", "kid"))
 
 
-def find_published_key(kid: str) -> SigningKey | None:
-    """Return the published key that `kid` names, or None."""
-    return _published().filter(kid=kid).first()
+def find_known_key(kid: str) -> SigningKey | None:
+    """Return the key that `kid` names, however old; None where it is unknown or compromised.
+
+    Only for what may be believed past its end, as an `id_token_hint` is.
+    """
+    return SigningKey.objects.filter(kid=kid, compromised_at=None).first()
 
 
 def _published() -> QuerySet[SigningKey]:
     horizon = timezone.now() - timedelta(seconds=conf.RETIRED_KEY_PUBLISHED_SECONDS)
-    return SigningKey.objects.filter(Q(retired_at=None) | Q(retired_at__gt=horizon))
+    return SigningKey.objects.filter(
+        Q(retired_at=None) | Q(retired_at__gt=horizon), compromised_at=None
+    )

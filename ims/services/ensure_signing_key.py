@@ -1,20 +1,18 @@
-"""See that an installation can sign (used by the bootstrap)."""
+"""See that an installation can sign with an algorithm."""
 
-from typing import Final
+from django.db import transaction
 
-from django.db import connection, transaction
-
+from ims import conf
 from ims.models import SigningKey
 from ims.queries import signing_keys
 from ims.services.create_signing_key import create_signing_key
-
-# Any number that no other advisory lock of this database uses.
-_LOCK: Final = 0x746F_6C6C_6B65_79
+from ims.services.lock_signing_keys import lock_signing_keys
 
 
 @transaction.atomic
-def ensure_signing_key() -> SigningKey:
+def ensure_signing_key(*, algorithm: str = conf.SIGNING_ALGORITHM) -> SigningKey:
     """Return the active signing key, made now if there is none; safe to run side by side."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-    return signing_keys.find_active_signing_key() or create_signing_key()
+    lock_signing_keys()
+    return signing_keys.find_active_signing_key(algorithm) or create_signing_key(
+        algorithm=algorithm
+    )

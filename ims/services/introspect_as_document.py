@@ -3,16 +3,21 @@
 from collections.abc import Sequence
 
 from ims import conf
-from ims.queries.introspection import IntrospectedToken, VisibleResource
+from ims.claim_sources import read_mapped_claims
+from ims.introspected import IntrospectedToken, VisibleResource
 
 
 def introspect_as_document(
-    *, token: IntrospectedToken, resources: Sequence[VisibleResource]
+    *, token: IntrospectedToken | None, resources: Sequence[VisibleResource] = ()
 ) -> dict[str, object]:
     """Return the members of RFC 7662 §2.2 about `token`, cut to `resources`.
 
-    `aud` and `scope` name only what the caller is meant to see; times are Unix seconds.
+    Without a token only `active`: false. `aud` and `scope` name only what the caller is meant to
+    see; times are Unix seconds. An answer about one resource has its mapped claims as well, as its
+    phantom JWT has them.
     """
+    if token is None:
+        return {"active": False}
     audience = [resource.resource for resource in resources]
     issued_at = int(token.issued_at.timestamp())
     document: dict[str, object] = {
@@ -20,22 +25,21 @@ def introspect_as_document(
         "iss": conf.issuer(),
         "sub": token.subject,
         "aud": audience[0] if len(audience) == 1 else audience,
-        "client_id": token.client_id,
+        "client_id": token.owner.client_id,
         "scope": " ".join(token.list_scopes_of(*resources)),
-        "token_type": "Bearer",
+        # RFC 9449 §6.2: "DPoP" is the type of a token that is bound to a key.
+        "token_type": "DPoP" if token.dpop_jkt else "Bearer",
         "exp": int(token.expires_at.timestamp()),
         "iat": issued_at,
         "nbf": issued_at,
         "jti": str(token.id),
-    }
-    person = token.person
-    if person is not None:
-        # A name is a claim like any other: for those whose resource was declared to need it.
-        if any("preferred_username" in resource.claims for resource in resources):
-            document["username"] = person.username
+        **token.list_bindings(),
         # RFC 9470 §6.2: a resource server decides on step-up with these.
-        if person.authenticated_at is not None:
-            document["auth_time"] = int(person.authenticated_at.timestamp())
-        if person.acr:
-            document["acr"] = person.acr
+        **token.list_authentication(),
+    }
+    # A name is a claim like any other: for those whose resource was declared to need it.
+    if token.person and any("username" in each.mappings.values() for each in resources):
+        document["username"] = token.person.username
+    if len(resources) == 1:
+        document = read_mapped_claims(token, resources[0].mappings) | document
     return document

@@ -1,14 +1,14 @@
 """Issue an ID token (OpenID Connect Core §2, §3.1.3.6)."""
 
-import base64
-import hashlib
 from collections.abc import Mapping
 
 from django.utils import timezone
 
 from ims import conf
 from ims.models import Client, Grant
+from ims.queries.signing_algorithms import get_id_token_algorithm
 from ims.services.sign_jwt import sign_jwt
+from ims.signing_algorithms import ALGORITHMS
 
 
 def issue_id_token(
@@ -19,11 +19,13 @@ def issue_id_token(
     nonce: str = "",
     claims: Mapping[str, object] | None = None,
 ) -> str:
-    """Return the ES256 ID token that tells `client` about the authentication behind `grant`.
+    """Return the ID token that tells `client` about the authentication behind `grant`.
 
     `at_hash` binds it to the access token issued beside it. `claims` are about the person; they
-    never replace one of the token's own. A claim without a value is left out.
+    never replace one of the token's own. A claim without a value is left out. Signed with the
+    client's `id_token_signed_response_alg`, ES256 where it asked for none.
     """
+    signing = ALGORITHMS[get_id_token_algorithm(client)]
     now = int(timezone.now().timestamp())
     told: dict[str, object] = {
         "iss": conf.issuer(),
@@ -33,14 +35,8 @@ def issue_id_token(
         "iat": now,
         "exp": now + conf.ID_TOKEN_TTL_SECONDS,
         "auth_time": int(grant.authenticated_at.timestamp()),
-        "at_hash": _hash_half(access_token),
+        "at_hash": signing.hash_half(access_token),
     }
     optional = {"nonce": nonce, "acr": grant.acr, "amr": grant.amr}
     told |= {name: value for name, value in optional.items() if value}
-    return sign_jwt(claims={**(claims or {}), **told}, typ="JWT")
-
-
-def _hash_half(token: str) -> str:
-    """Return the left half of the SHA-256 digest, base64url (the hash goes with ES256)."""
-    half = hashlib.sha256(token.encode("ascii")).digest()[:16]
-    return base64.urlsafe_b64encode(half).rstrip(b"=").decode()
+    return sign_jwt(claims={**(claims or {}), **told}, typ="JWT", algorithm=signing.name)
