@@ -1,0 +1,64 @@
+"""requests-oauth2client 1.8 (Python)."""
+
+import pytest
+from requests_oauth2client import ClientSecretBasic, InvalidGrant, InvalidScope, OAuth2Client
+
+from tests.interop.conftest import REDIRECT_URI, RESOURCE
+
+pytestmark = pytest.mark.live
+SCOPE = "openid email offline_access interop:read"
+
+
+def connect(stack, client, **options):
+    return OAuth2Client.from_discovery_endpoint(
+        issuer=stack.issuer,
+        client_id=client["client_id"],
+        client_secret=client.get("client_secret"),
+        redirect_uri=REDIRECT_URI,
+        id_token_signed_response_alg="ES256",
+        testing=True,  # lets the issuer be on loopback
+        **options,
+    )
+
+
+def sign_in(client, person):
+    request = client.authorization_request(scope=SCOPE, resource=RESOURCE)
+    answer = request.validate_callback(person.follow(request.uri))
+    return client.authorization_code(answer, validate=True)
+
+
+def test_person_signs_in_and_the_tokens_are_used_up(stack, person, app, resource_server):
+    client = connect(stack, app(token_endpoint_auth_method="client_secret_post"))
+
+    first = sign_in(client, person)
+    second = client.refresh_token(first)
+    assert client.userinfo(second)["email"] == person.person["email"]
+
+    assert client.revoke_refresh_token(second)
+    with pytest.raises(InvalidGrant):
+        client.refresh_token(second)
+
+
+def test_service_token_is_introspected(stack, service, resource_server):
+    client = connect(stack, service(token_endpoint_auth_method="client_secret_post"))
+    token = client.client_credentials(scope="interop:read", resource=RESOURCE)
+    server = OAuth2Client(
+        token_endpoint=client.token_endpoint,
+        introspection_endpoint=client.introspection_endpoint,
+        auth=ClientSecretBasic(resource_server["client_id"], resource_server["client_secret"]),
+        testing=True,
+    )
+
+    answer = server.introspect_token(token)
+
+    assert answer["active"] is True
+    assert answer["client_id"] == client.client_id
+    assert client.revoke_access_token(token)
+    assert server.introspect_token(token) == {"active": False}
+
+
+def test_unknown_scope_is_told_by_its_code(stack, service, resource_server):
+    client = connect(stack, service(token_endpoint_auth_method="client_secret_post"))
+
+    with pytest.raises(InvalidScope):
+        client.client_credentials(scope="interop:nothing", resource=RESOURCE)
