@@ -37,6 +37,7 @@ SECURE_PROXY_SSL_HEADER = (
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -7,6 +7,7 @@ from celery import shared_task
 from ims.services.delete_expired_credentials import delete_expired_credentials
 from ims.services.delete_expired_revocations import delete_expired_revocations
 from ims.services.delete_expired_sessions import delete_expired_sessions
+from ims.services.seal_audit_events import seal_audit_events
 
 logger = logging.getLogger(__name__)
 
@@ -18,3 +19,10 @@ def purge_expired() -> None:
     delete_expired_revocations()
     delete_expired_sessions()
     logger.info("Expired rows deleted: %s", deleted)
+
+
+@shared_task
+def seal_audit_log() -> None:
+    """Seal every event whose transaction has ended; see `manage.py audit verify`."""
+    while seal_audit_events() is not None:
+        pass

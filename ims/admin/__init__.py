@@ -8,6 +8,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
+from ims.admin.audit import AuditEventAdmin, AuditSealAdmin
 from ims.admin.consents import ConsentAdmin
 from ims.admin.grants import GrantAdmin
 from ims.admin.groups import GroupAdmin
@@ -15,7 +16,16 @@ from ims.admin.initial_access_tokens import InitialAccessTokenAdmin
 from ims.admin.keys import SigningKeyAdmin
 from ims.admin.resources import ProtectedResourceAdmin
 from ims.admin.users import UserAdmin
-from ims.models import Consent, Grant, InitialAccessToken, ProtectedResource, SigningKey, User
+from ims.models import (
+    AuditEvent,
+    AuditSeal,
+    Consent,
+    Grant,
+    InitialAccessToken,
+    ProtectedResource,
+    SigningKey,
+    User,
+)
 
 admin.site.unregister(Group)
 admin.site.register(Group, GroupAdmin)
@@ -25,4 +35,6 @@ admin.site.register(Consent, ConsentAdmin)
 admin.site.register(InitialAccessToken, InitialAccessTokenAdmin)
 admin.site.register(SigningKey, SigningKeyAdmin)
 admin.site.register(ProtectedResource, ProtectedResourceAdmin)
+admin.site.register(AuditEvent, AuditEventAdmin)
+admin.site.register(AuditSeal, AuditSealAdmin)
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
