@@ -27,6 +27,16 @@ RETIRED_KEY_PUBLISHED_SECONDS: Final = 2 * ACCESS_TOKEN_TTL_SECONDS
 JWKS_MAX_AGE_SECONDS: Final = 300
 DISCOVERY_MAX_AGE_SECONDS: Final = 300
 
+# Where a policy says nothing else, registered clients that nobody uses go after this many days.
+UNUSED_CLIENT_DAYS: Final = 90
+# How many days before, their contacts are warned by mail.
+UNUSED_CLIENT_WARNING_DAYS: Final = 14
+# Clients that registered themselves and never got a token go this soon: nobody will miss them.
+NEVER_USED_CLIENT_HOURS: Final = 24
+# A former secret may go on this long beside its successor, at most.
+LONGEST_SECRET_OVERLAP_SECONDS: Final = 30 * 24 * 3600
+MOST_CLIENT_SECRETS: Final = 5
+
 SIGNING_ALGORITHM: Final = "ES256"
 # RFC 7518 §3.1, RFC 8037 §3.1; each has a key of its own, made when it is first needed.
 SUPPORTED_SIGNING_ALGORITHMS: Final = ("ES256", "RS256", "PS256", "EdDSA")

@@ -1,6 +1,6 @@
 """What can go wrong in the token service beside the protocol's own refusals."""
 
-from wire.oauth_errors import OAuthError
+from wire.oauth_errors import InvalidRequest, OAuthError
 
 
 class IMSError(Exception):
@@ -30,6 +30,50 @@ class PersonExists(IMSError):
     """The e-mail address or the username is taken."""
 
 
+class FetchFailed(IMSError):
+    """A document of somebody else could not be had; `retryable` says whether it may be later.
+
+    The text is for the log. Whoever named the address is not told what we found there.
+    """
+
+    retryable = False
+
+
+class ForbiddenTarget(FetchFailed):
+    """The URL, or an address of its host, is none that we ask."""
+
+
+class TargetUnreachable(FetchFailed):
+    """The name does not resolve, nobody takes the connection, or TLS does not hold."""
+
+    retryable = True
+
+
+class FetchTimedOut(FetchFailed):
+    """The time limit passed before the last byte came."""
+
+    retryable = True
+
+
+class DocumentTooLarge(FetchFailed):
+    """The document has more bytes than the caller wants to read."""
+
+
+class UnexpectedAnswer(FetchFailed):
+    """A status other than 200 (a redirect, for one), or a content coding."""
+
+    def __init__(self, text: str, *, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retryable = status >= 500 or status == 429
+
+
+class TooManyFetches(FetchFailed):
+    """Nobody was asked: too many fetches are under way, or the last one has just failed."""
+
+    retryable = True
+
+
 class RequestNotSupported(OAuthError):
     """OpenID Connect Core §3.1.2.6: request objects are not read."""
 
@@ -55,6 +99,27 @@ class Throttled(OAuthError):
             detail=detail,
         )
         self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyRegistrations(Throttled):
+    """New clients come too fast from one network."""
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        super().__init__(retry_after_seconds=retry_after_seconds)
+        self.description = (
+            "Too many new clients from your network. Wait as long as Retry-After says."
+        )
+
+
+class RegistrationClosed(OAuthError):
+    """RFC 7591 §3.2.2 leaves it open: the metadata is good, but nobody new is taken."""
+
+    code = "access_denied"
+    status = 403
+
+
+class TooManySecrets(InvalidRequest):
+    """A client has as many secrets as it may have."""
 
 
 class AuthorizationRefused(Exception):

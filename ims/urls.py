@@ -22,6 +22,9 @@ from ims.views import consent
 urlpatterns: list[URLPattern] = [
     path(".well-known/openid-configuration", discovery.discovery, name="openid-configuration"),
     path(".well-known/oauth-authorization-server", discovery.discovery, name="oauth-metadata"),
+    path(".well-known/openid-configuration/<path:issuer_path>", discovery.discovery),
+    path(".well-known/oauth-authorization-server/<path:issuer_path>", discovery.discovery),
+    path("<path:issuer_path>/.well-known/openid-configuration", discovery.discovery),
     path("oauth/authorize", authorize.authorize, name="oauth-authorize"),
     path("oauth/consent/<str:request_id>", consent.consent, name="oauth-consent"),
     path("oauth/token", token.token, name="oauth-token"),

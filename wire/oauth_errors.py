@@ -116,6 +116,18 @@ class InvalidRedirectURI(OAuthError):
     code = "invalid_redirect_uri"
 
 
+class InvalidSoftwareStatement(OAuthError):
+    """RFC 7591 §3.2.2."""
+
+    code = "invalid_software_statement"
+
+
+class UnapprovedSoftwareStatement(OAuthError):
+    """RFC 7591 §3.2.2."""
+
+    code = "unapproved_software_statement"
+
+
 class UnsupportedTokenType(OAuthError):
     """RFC 7009 §2.2.1."""
 

@@ -115,5 +115,5 @@ class ClientAdmin(ModelAdmin):
         elif clients[0].client_type == Client.CLIENT_PUBLIC:
             messages.error(request, "A public client has no secret.")
         else:
-            secret = rotate_client_secret(client=clients[0], label="admin")
+            secret = rotate_client_secret(client=clients[0], label="admin").secret
             messages.warning(request, f"Copy it now, it is not shown again: {secret}")

@@ -1,39 +1,55 @@
 """RFC 7591 §2: what a client may say of itself, with the RFC's defaults filled in."""
 
-import json
 import re
-import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ims.checks.client_metadata_members import (
+    MOST_ENTRIES,
+    parse_other_members,
+    parse_text,
+    parse_texts,
+)
+from ims.checks.host_patterns import host_matches, host_of
 from ims.checks.redirect_uris import check_redirect_uri
+from ims.checks.software_statement import refuse_software_statement
 from ims.models import Client
 from wire.oauth_errors import InvalidClientMetadata, InvalidRedirectURI
 
+DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a grant type
+PRIVATE_KEY_JWT: Final = "private_key_jwt"
 SUPPORTED_GRANT_TYPES: Final[tuple[str, ...]] = (
     "authorization_code",
     "refresh_token",
     "client_credentials",
+    DEVICE_CODE,
+    TOKEN_EXCHANGE,
 )
-MOST_ENTRIES: Final = 20
-LONGEST_TEXT: Final = 255
 LONGEST_SCOPE: Final = 128
 MOST_SCOPES: Final = 100
-LARGEST_JWKS_BYTES: Final = 16_384
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
 _SCOPE_TOKEN: Final = re.compile(r"[!#-\[\]-~]+")
-# RFC 7591 §2.2: human-readable members may come once more for each language.
-_LANGUAGE_TAG: Final = re.compile(r"[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
-_PRIVATE_KEY_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationLimits:
-    """What the registrar's initial access token lets a client ask for."""
+    """What the source of a registration lets a client ask for; empty: no bound of that kind."""
 
     grant_types: tuple[str, ...]
     scopes: tuple[str, ...] = ()  # empty: every scope but the reserved ones
+    auth_methods: tuple[str, ...] = ()
+    redirect_hosts: tuple[str, ...] = ()
+
+    def allowed_auth_methods(self) -> list[str]:
+        """Return the authentication methods that a client may choose."""
+        known = Client.AuthMethod.values
+        return [name for name in known if not self.auth_methods or name in self.auth_methods]
+
+    def allowed_grant_types(self) -> list[str]:
+        """Return the grant types that a client may choose."""
+        return [name for name in SUPPORTED_GRANT_TYPES if name in self.grant_types]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +72,28 @@ def parse_client_metadata(
     """Return the metadata in `document` with the defaults of RFC 7591 §2.
 
     Members that are not understood are left out, as §2 demands. A null is an omitted member
-    (RFC 7592 §2.2). Raises InvalidRedirectURI and InvalidClientMetadata, naming member and mend.
+    (RFC 7592 §2.2). Raises InvalidRedirectURI and InvalidClientMetadata, naming member and mend,
+    and the refusals of software statements.
     """
     given = {name: value for name, value in document.items() if value is not None}
+    refuse_software_statement(given)
     grant_types = _parse_grant_types(given, limits)
     metadata = ClientMetadata(
-        redirect_uris=_parse_uris(given, "redirect_uris"),
+        redirect_uris=_parse_redirect_uris(given, limits),
         post_logout_redirect_uris=_parse_uris(given, "post_logout_redirect_uris"),
-        token_endpoint_auth_method=_parse_auth_method(given),
+        token_endpoint_auth_method=_parse_auth_method(given, limits),
         grant_types=grant_types,
         response_types=_parse_response_types(given, grant_types),
         scopes=_parse_scope(given, limits),
-        client_name=_text("client_name", given.get("client_name", "")),
-        others=_parse_others(given),
+        client_name=parse_text("client_name", given.get("client_name", "")),
+        others=parse_other_members(given),
     )
-    _check_consistency(metadata)
+    _check_grants(metadata)
+    _check_keys(metadata)
     return metadata
 
 
-def _check_consistency(metadata: ClientMetadata) -> None:
+def _check_grants(metadata: ClientMetadata) -> None:
     """RFC 7591 §2.1 and what follows from it."""
     by_code = "authorization_code" in metadata.grant_types
     is_public = metadata.token_endpoint_auth_method == Client.AuthMethod.NONE
@@ -84,21 +103,34 @@ def _check_consistency(metadata: ClientMetadata) -> None:
         raise InvalidClientMetadata(
             "response_types: code and the grant type authorization_code go together."
         )
-    if "refresh_token" in metadata.grant_types and not by_code:
+    if "refresh_token" in metadata.grant_types and not (
+        by_code or DEVICE_CODE in metadata.grant_types
+    ):
         raise InvalidClientMetadata("grant_types: refresh_token needs authorization_code too.")
-    if "client_credentials" in metadata.grant_types and is_public:
+    for name in ("client_credentials", TOKEN_EXCHANGE):
+        if name in metadata.grant_types and is_public:
+            raise InvalidClientMetadata(
+                f"grant_types: {name} needs a client that can prove itself; choose another"
+                " token_endpoint_auth_method than none."
+            )
+
+
+def _check_keys(metadata: ClientMetadata) -> None:
+    """RFC 7591 §2: with private_key_jwt the client's keys are needed."""
+    if metadata.token_endpoint_auth_method != PRIVATE_KEY_JWT:
+        return
+    jwks = metadata.others.get("jwks")
+    if "jwks_uri" not in metadata.others and not (jwks and jwks["keys"]):
         raise InvalidClientMetadata(
-            "grant_types: client_credentials needs a secret; choose client_secret_basic or"
-            " client_secret_post as token_endpoint_auth_method."
+            "jwks: private_key_jwt needs the client's public keys, as jwks or at jwks_uri."
         )
 
 
 def _parse_grant_types(given: Mapping[str, object], limits: RegistrationLimits) -> tuple[str, ...]:
-    grant_types = _texts("grant_types", given.get("grant_types", ["authorization_code"]))
+    grant_types = parse_texts("grant_types", given.get("grant_types", ["authorization_code"]))
     if not grant_types:
         raise InvalidClientMetadata("grant_types: name at least one.")
-    allowed = [name for name in SUPPORTED_GRANT_TYPES if name in limits.grant_types]
-    _check_members("grant_types", grant_types, allowed)
+    _check_members("grant_types", grant_types, limits.allowed_grant_types())
     return grant_types
 
 
@@ -108,17 +140,19 @@ def _parse_response_types(
     # RFC 7591 §2's default is code; for a client that never sees the authorization endpoint it
     # would contradict §2.1, so such a client gets none.
     default = ["code"] if "authorization_code" in grant_types else []
-    response_types = _texts("response_types", given.get("response_types", default))
+    response_types = parse_texts("response_types", given.get("response_types", default))
     _check_members("response_types", response_types, ["code"])
     return response_types
 
 
-def _parse_auth_method(given: Mapping[str, object]) -> str:
-    method = given.get("token_endpoint_auth_method", Client.AuthMethod.BASIC.value)
-    if method not in Client.AuthMethod.values:
-        raise InvalidClientMetadata(
-            f"token_endpoint_auth_method: choose {', '.join(Client.AuthMethod.values)}."
-        )
+def _parse_auth_method(given: Mapping[str, object], limits: RegistrationLimits) -> str:
+    allowed = limits.allowed_auth_methods()
+    basic = Client.AuthMethod.BASIC.value
+    # RFC 7591 §3.2.1: the server may replace what it does not take; a default is no demand.
+    default = basic if basic in allowed or not allowed else allowed[0]
+    method = given.get("token_endpoint_auth_method", default)
+    if method not in allowed:
+        raise InvalidClientMetadata(f"token_endpoint_auth_method: choose {', '.join(allowed)}.")
     return str(method)
 
 
@@ -147,76 +181,21 @@ def _check_scope_is_allowed(name: str, limits: RegistrationLimits) -> None:
         )
 
 
+def _parse_redirect_uris(
+    given: Mapping[str, object], limits: RegistrationLimits
+) -> tuple[str, ...]:
+    uris = _parse_uris(given, "redirect_uris")
+    for uri in uris:
+        if limits.redirect_hosts and not host_matches(host_of(uri), limits.redirect_hosts):
+            raise InvalidRedirectURI(f"redirect_uris: {uri} is at a host that is not allowed here.")
+    return uris
+
+
 def _parse_uris(given: Mapping[str, object], member: str) -> tuple[str, ...]:
     uris = given.get(member, [])
     if not isinstance(uris, list) or len(uris) > MOST_ENTRIES:
         raise InvalidRedirectURI(f"{member}: a list of at most {MOST_ENTRIES} URIs is expected.")
     return tuple(dict.fromkeys(check_redirect_uri(uri, member=member) for uri in uris))
-
-
-def _parse_others(given: Mapping[str, object]) -> dict[str, object]:
-    if "jwks" in given and "jwks_uri" in given:
-        raise InvalidClientMetadata("jwks: send jwks or jwks_uri, not both.")
-    others: dict[str, object] = {}
-    for member, value in given.items():
-        name, tagged, tag = member.partition("#")
-        parse = _TRANSLATABLE.get(name) if tagged else _OTHERS.get(name)
-        if parse is not None and (not tagged or _LANGUAGE_TAG.fullmatch(tag)):
-            others[member] = parse(member, value)
-    return others
-
-
-def _text(member: str, value: object) -> str:
-    """Return a line that is safe to show: no control, formatting or unpaired characters."""
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
-        raise InvalidClientMetadata(f"{member}: a text of at most {LONGEST_TEXT} characters.")
-    if any(unicodedata.category(character).startswith("C") for character in value):
-        raise InvalidClientMetadata(f"{member}: control and formatting characters are not allowed.")
-    return value
-
-
-def _texts(member: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or len(value) > MOST_ENTRIES:
-        raise InvalidClientMetadata(f"{member}: a list of at most {MOST_ENTRIES} texts.")
-    return tuple(dict.fromkeys(_text(member, entry) for entry in value))
-
-
-def _text_list(member: str, value: object) -> list[str]:
-    return list(_texts(member, value))
-
-
-def _web_page(member: str, value: object) -> str:
-    """Return a URL that the consent page may link to: the rules of a redirect URI, web only."""
-    try:
-        url = check_redirect_uri(value, member=member)
-    except InvalidRedirectURI as error:
-        raise InvalidClientMetadata(error.description) from error
-    if not url.startswith(("https:", "http:")):
-        raise InvalidClientMetadata(f"{member}: an https URL is expected.")
-    return url
-
-
-def _application_type(member: str, value: object) -> str:
-    if value not in ("web", "native"):  # a set would ask an array for its hash
-        raise InvalidClientMetadata(f"{member}: choose web or native.")
-    return str(value)
-
-
-def _signing_algorithm(member: str, value: object) -> str:
-    # RFC 7591 §3.2.1: the server may replace a value; the answer tells the client which one counts.
-    _text(member, value)
-    return "ES256"
-
-
-def _jwks(member: str, value: object) -> object:
-    keys = value.get("keys") if isinstance(value, dict) else None
-    if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
-        raise InvalidClientMetadata(f"{member}: a JWK Set with a list of keys is expected.")
-    if any(_PRIVATE_KEY_MEMBERS & key.keys() for key in keys):
-        raise InvalidClientMetadata(f"{member}: send public keys only, and replace these keys.")
-    if len(json.dumps(value)) > LARGEST_JWKS_BYTES:
-        raise InvalidClientMetadata(f"{member}: at most {LARGEST_JWKS_BYTES} bytes.")
-    return value
 
 
 def _check_members(member: str, values: tuple[str, ...], allowed: list[str]) -> None:
@@ -225,23 +204,3 @@ def _check_members(member: str, values: tuple[str, ...], allowed: list[str]) -> 
             raise InvalidClientMetadata(
                 f"{member}: {value} is not available; choose from {', '.join(allowed) or 'none'}."
             )
-
-
-Parser = Callable[[str, object], object]
-_TRANSLATABLE: Final[dict[str, Parser]] = {
-    "client_name": _text,
-    "client_uri": _web_page,
-    "logo_uri": _web_page,
-    "policy_uri": _web_page,
-    "tos_uri": _web_page,
-}
-_OTHERS: Final[dict[str, Parser]] = {
-    **{name: parse for name, parse in _TRANSLATABLE.items() if name != "client_name"},
-    "application_type": _application_type,
-    "contacts": _text_list,
-    "id_token_signed_response_alg": _signing_algorithm,
-    "jwks": _jwks,
-    "jwks_uri": _web_page,
-    "software_id": _text,
-    "software_version": _text,
-}

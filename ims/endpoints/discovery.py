@@ -1,8 +1,9 @@
 """RFC 8414 §3, OpenID Connect Discovery 1.0 §4: what this token service is and where."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
 from ims import conf
@@ -34,15 +35,20 @@ _CLAIMS: Final = (
 )
 
 
-@oauth_endpoint("GET", "HEAD")
-def discovery(request: HttpRequest) -> HttpResponse:
-    """Answer with one document for both well-known addresses."""
+@oauth_endpoint("GET", "HEAD", is_shared=True)
+def discovery(request: HttpRequest, issuer_path: str = "") -> HttpResponse:
+    """Answer with one document for every well-known address of the issuer.
+
+    `issuer_path` is the issuer's own path where the address holds it: RFC 8414 §3.1 puts it behind
+    the well-known part, OpenID Connect Discovery §4 before it. 404 for anybody else's.
+    """
     del request
+    if issuer_path and f"/{issuer_path}" != urlsplit(conf.issuer()).path:
+        raise Http404
     return JsonResponse(
         _list_endpoints() | _list_capabilities(),
         headers={
             "Cache-Control": f"public, max-age={conf.DISCOVERY_MAX_AGE_SECONDS}",
-            "Access-Control-Allow-Origin": "*",
         },
     )
 

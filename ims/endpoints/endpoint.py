@@ -21,6 +21,8 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 logger = logging.getLogger(__name__)
 
 REALM: Final = "Tollgate"
+# What a page may read besides the body: challenges, nonces of DPoP (RFC 9449 §8), pauses.
+_EXPOSED: Final = "DPoP-Nonce, Retry-After, WWW-Authenticate"
 _FORM: Final = "application/x-www-form-urlencoded"
 # RFC 8707 §2: `resource` is the one parameter that may be sent several times.
 _REPEATABLE: Final = frozenset({"resource"})
@@ -40,8 +42,11 @@ _NEVER_IN_QUERY: Final = frozenset(
 )
 
 
-def oauth_endpoint(*methods: str) -> Callable[[View[P]], View[P]]:
+def oauth_endpoint(*methods: str, is_shared: bool = False) -> Callable[[View[P]], View[P]]:
     """Return a decorator that makes a view an OAuth endpoint answering `methods`.
+
+    `is_shared` lets pages of any origin call it (Fetch §3.2): browser-based public clients have no
+    server of their own. Nothing here acts on a cookie, and `*` keeps browsers from sending any.
 
     A raised OAuthError becomes the JSON of RFC 6749 §5.2 with the matching challenge. Refused
     before the view runs: other methods (405), repeated parameters (RFC 6749 §3.2), secrets in
@@ -53,8 +58,10 @@ def oauth_endpoint(*methods: str) -> Callable[[View[P]], View[P]]:
         @csrf_exempt
         @wraps(view)
         def endpoint(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if is_shared and request.method == "OPTIONS":
+                return _answer_preflight(methods)
             if request.method not in methods:
-                return _answer_method_not_allowed(methods)
+                return _share(_answer_method_not_allowed(methods), is_shared=is_shared)
             try:
                 _check_request(request)
                 response = view(request, *args, **kwargs)
@@ -62,7 +69,7 @@ def oauth_endpoint(*methods: str) -> Callable[[View[P]], View[P]]:
                 response = answer_error(error)
                 _log_refusal(request, error)
             response.headers.setdefault("Cache-Control", "no-store")
-            return response
+            return _share(response, is_shared=is_shared)
 
         return cast("View[P]", endpoint)
 
@@ -99,6 +106,24 @@ def build_challenge(error: oauth_errors.OAuthError) -> str:
             parameters.append(f'scope="{_quotable(error.scope)}"')
         return "Bearer " + ", ".join(parameters)
     return ""
+
+
+def _share(response: HttpResponse, *, is_shared: bool) -> HttpResponse:
+    """Return `response`, readable by pages of any origin when the endpoint is theirs too."""
+    if is_shared:
+        response["Access-Control-Allow-Origin"] = "*"
+        response["Access-Control-Expose-Headers"] = _EXPOSED
+    return response
+
+
+def _answer_preflight(methods: tuple[str, ...]) -> HttpResponse:
+    """Return the answer to a CORS preflight (Fetch §3.2.2), or to any other OPTIONS."""
+    response = HttpResponse(status=204, headers={"Allow": ", ".join((*methods, "OPTIONS"))})
+    response["Access-Control-Allow-Methods"] = ", ".join(methods)
+    # Authorization must be named: `*` does not cover it.
+    response["Access-Control-Allow-Headers"] = "Authorization, *"
+    response["Access-Control-Max-Age"] = "3600"
+    return _share(response, is_shared=True)
 
 
 def _quotable(text: str) -> str:

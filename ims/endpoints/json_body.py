@@ -27,6 +27,11 @@ def read_json_object(request: HttpRequest) -> dict[str, Any]:
     return document
 
 
+def read_optional_json_object(request: HttpRequest) -> dict[str, Any]:
+    """Return the object in the body, or an empty one where there is no body."""
+    return read_json_object(request) if _read_body(request) else {}
+
+
 def _read_body(request: HttpRequest) -> bytes:
     try:
         body = request.body

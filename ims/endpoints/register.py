@@ -1,23 +1,28 @@
 """RFC 7591: dynamic client registration. RFC 7592: its management. And our secret rotation."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from ims import conf
 from ims.checks.client_metadata import ClientMetadata, RegistrationLimits, parse_client_metadata
 from ims.endpoints.bearer_authentication import read_bearer
 from ims.endpoints.endpoint import oauth_endpoint
-from ims.endpoints.json_body import read_json_object
-from ims.models import Client
+from ims.endpoints.json_body import read_json_object, read_optional_json_object
+from ims.models import Client, InitialAccessToken, RegistrationPolicy
 from ims.queries.clients import (
     describe_secret,
     find_initial_access_token,
     find_registered_client,
     get_client_information,
 )
+from ims.queries.registration_limits import get_limits, get_limits_of_client
+from ims.registration_rate import count_new_client
 from ims.services.delete_client import delete_client
+from ims.services.ensure_registration_policy import ensure_registration_policy
 from ims.services.register_client import register_client
 from ims.services.rotate_client_secret import rotate_client_secret
 from ims.services.update_client import update_client
@@ -33,20 +38,28 @@ _SERVERS_MEMBERS: Final = (
 )
 
 
-@oauth_endpoint("POST")
+@dataclass(frozen=True, slots=True)
+class _Permission:
+    """Why somebody may register: a token, or a policy that is open to anyone."""
+
+    token: InitialAccessToken | None
+    policy: RegistrationPolicy | None
+
+    def limits(self) -> RegistrationLimits:
+        return get_limits(permission=self.token, policy=self.policy)
+
+
+@oauth_endpoint("POST", is_shared=True)
 def register(request: HttpRequest) -> HttpResponse:
-    """RFC 7591 §3.1: register a client with an initial access token; 201 with its credentials."""
-    token = read_bearer(request.headers.get("Authorization"))
-    permission = None
-    if bearer.is_well_formed(token, bearer.Prefix.INITIAL_ACCESS_TOKEN):
-        permission = find_initial_access_token(token=token)
-    if permission is None:
-        raise InvalidToken("The initial access token is unknown, expired or used up.")
-    limits = RegistrationLimits(
-        tuple(permission.allowed_grant_types), tuple(permission.allowed_scopes)
+    """RFC 7591 §3.1: register a client; 201 with its credentials.
+
+    With an initial access token, or without any where the administrator opened that door.
+    """
+    permission = _get_permission(request)
+    metadata = parse_client_metadata(read_json_object(request), limits=permission.limits())
+    registered = register_client(
+        metadata=metadata, initial_access_token=permission.token, policy=permission.policy
     )
-    metadata = parse_client_metadata(read_json_object(request), limits=limits)
-    registered = register_client(metadata=metadata, initial_access_token=permission)
     information = get_client_information(
         client=registered.client,
         client_secret=registered.client_secret,
@@ -55,7 +68,27 @@ def register(request: HttpRequest) -> HttpResponse:
     return JsonResponse(information, status=201)
 
 
-@oauth_endpoint("GET", "PUT", "DELETE")
+def _get_permission(request: HttpRequest) -> _Permission:
+    """Return the permission in `request`.
+
+    Raises InvalidToken for a token that is no good, MissingToken where one is needed, and
+    TooManyRegistrations. A bad token never falls back to the open door.
+    """
+    header = request.headers.get("Authorization")
+    if header is None:
+        policy = ensure_registration_policy(source=RegistrationPolicy.Source.OPEN)
+        if policy.is_enabled:
+            count_new_client(policy)
+            return _Permission(None, policy)
+    token, found = read_bearer(header), None
+    if bearer.is_well_formed(token, bearer.Prefix.INITIAL_ACCESS_TOKEN):
+        found = find_initial_access_token(token=token)
+    if found is None:
+        raise InvalidToken("The initial access token is unknown, expired or used up.")
+    return _Permission(found, found.policy)
+
+
+@oauth_endpoint("GET", "PUT", "DELETE", is_shared=True)
 def manage_registration(request: HttpRequest, client_id: str) -> HttpResponse:
     """RFC 7592 §2: read, replace or delete a client's record with its registration access token."""
     token, client = _authenticate(request, client_id)
@@ -71,17 +104,27 @@ def manage_registration(request: HttpRequest, client_id: str) -> HttpResponse:
     return JsonResponse(information)
 
 
-@oauth_endpoint("POST")
+@oauth_endpoint("POST", is_shared=True)
 def rotate_secret(request: HttpRequest, client_id: str) -> HttpResponse:
-    """Answer a new secret and end the one before.
+    """Answer a new secret; the ones before end now, or `overlap_seconds` (of a JSON body) later.
 
     Our extension: RFC 7592 lets a server rotate on an update, but gives the client no way to ask.
     """
     _, client = _authenticate(request, client_id)
-    if client.client_type == Client.CLIENT_PUBLIC:
-        raise InvalidRequest("This client is public (token_endpoint_auth_method none): no secret.")
-    secret = rotate_client_secret(client=client)
-    return JsonResponse({"client_id": client.client_id, **describe_secret(secret)})
+    if not client.has_secrets:
+        method = client.token_endpoint_auth_method
+        raise InvalidRequest(f"This client has no secret: token_endpoint_auth_method is {method}.")
+    issued = rotate_client_secret(client=client, overlap_seconds=_read_overlap(request))
+    return JsonResponse({"client_id": client.client_id, **describe_secret(issued)})
+
+
+def _read_overlap(request: HttpRequest) -> int:
+    seconds = read_optional_json_object(request).get("overlap_seconds", 0)
+    if type(seconds) is not int or not 0 <= seconds <= conf.LONGEST_SECRET_OVERLAP_SECONDS:
+        raise InvalidRequest(
+            f"overlap_seconds: a whole number from 0 to {conf.LONGEST_SECRET_OVERLAP_SECONDS}."
+        )
+    return seconds
 
 
 def _authenticate(request: HttpRequest, client_id: str) -> tuple[str, Client]:
@@ -108,7 +151,7 @@ def _read_update(request: HttpRequest, client: Client) -> ClientMetadata:
     if document.get("client_id") != client.client_id:
         raise InvalidClientMetadata("client_id: it must be this client's own.")
     _check_secret(document, client)
-    return parse_client_metadata(document, limits=_get_limits(client))
+    return parse_client_metadata(document, limits=get_limits_of_client(client))
 
 
 def _check_secret(document: Mapping[str, Any], client: Client) -> None:
@@ -120,16 +163,3 @@ def _check_secret(document: Mapping[str, Any], client: Client) -> None:
     digests = client.secrets.values_list("digest", flat=True)
     if not any(compare_digest(bytes(digest), sent) for digest in digests):
         raise InvalidClientMetadata("client_secret: it cannot be chosen; leave it out.")
-
-
-def _get_limits(client: Client) -> RegistrationLimits:
-    """Return what the client may become: what its initial access token allowed.
-
-    When that token is gone, or never was, the client keeps to what it has.
-    """
-    permission = client.registered_with
-    if permission is None:
-        return RegistrationLimits(tuple(client.grant_types), tuple(client.scopes))
-    return RegistrationLimits(
-        tuple(permission.allowed_grant_types), tuple(permission.allowed_scopes)
-    )

@@ -8,7 +8,7 @@ from ims.services.revoke_token import revoke_token
 from wire.oauth_errors import InvalidRequest
 
 
-@oauth_endpoint("POST")
+@oauth_endpoint("POST", is_shared=True)
 def revoke(request: HttpRequest) -> HttpResponse:
     """Answer 200 whether or not the token was known (RFC 7009 §2.2).
 

@@ -42,7 +42,7 @@ class TokenRequest:
         return [resource for resource in self.http.POST.getlist("resource") if resource]
 
 
-@oauth_endpoint("POST")
+@oauth_endpoint("POST", is_shared=True)
 def token(request: HttpRequest) -> HttpResponse:
     """Answer with tokens as JSON (§5.1)."""
     client = authenticate_client(request)

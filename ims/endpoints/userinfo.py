@@ -8,7 +8,7 @@ from ims.queries.claims import list_claims
 from wire.oauth_errors import InvalidToken
 
 
-@oauth_endpoint("GET", "POST")
+@oauth_endpoint("GET", "POST", is_shared=True)
 def userinfo(request: HttpRequest) -> HttpResponse:
     """Answer with the claims that the scopes of the bearer token open."""
     access_token = authenticate_bearer(request, scope="openid")

@@ -2,8 +2,10 @@
 
 from ims.models.audit import AuditEvent, AuditSeal
 from ims.models.client import Client, ClientSecret, InitialAccessToken
+from ims.models.client_document import ClientDocument
 from ims.models.grant import AccessToken, AuthorizationCode, Consent, Grant, RefreshToken
 from ims.models.protected_resource import ClaimMapping, ProtectedResource, ResourceScope
+from ims.models.registration_policy import RegistrationPolicy
 from ims.models.revocation import RevocationEvent
 from ims.models.signing_key import SigningKey
 from ims.models.user import User
@@ -15,12 +17,14 @@ __all__ = [
     "AuthorizationCode",
     "ClaimMapping",
     "Client",
+    "ClientDocument",
     "ClientSecret",
     "Consent",
     "Grant",
     "InitialAccessToken",
     "ProtectedResource",
     "RefreshToken",
+    "RegistrationPolicy",
     "ResourceScope",
     "RevocationEvent",
     "SigningKey",

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 
 from ims.toolkit.application import ToolkitApplication
 
@@ -36,10 +37,39 @@ class Client(ToolkitApplication):
     registered_with = models.ForeignKey(
         "ims.InitialAccessToken", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    # Whose bounds it keeps to when it changes its record.
+    policy = models.ForeignKey(
+        "ims.RegistrationPolicy",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    # Written by a periodic task from the tokens issued, never on the way of a request.
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    unused_warned_at = models.DateTimeField(null=True, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = "client"
+        constraints = [
+            # Whoever owns a web page can have a metadata document: none is our own.
+            models.CheckConstraint(
+                condition=~(Q(registration_source="cimd") & Q(is_first_party=True)),
+                name="ims_client_document_is_no_first_party",
+            )
+        ]
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it has no credentials of its own (RFC 6749 §2.1)."""
+        return bool(self.token_endpoint_auth_method == self.AuthMethod.NONE)
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether it authenticates with a secret that we know (a digest of)."""
+        methods = (self.AuthMethod.BASIC, self.AuthMethod.POST)
+        return self.token_endpoint_auth_method in methods
 
 
 class ClientSecret(models.Model):
@@ -61,6 +91,15 @@ class InitialAccessToken(models.Model):
     allowed_grant_types = ArrayField(models.CharField(max_length=64), default=list)
     allowed_scopes = ArrayField(
         models.CharField(max_length=128), default=list, blank=True, help_text="Empty: every scope."
+    )
+    policy = models.ForeignKey(
+        "ims.RegistrationPolicy",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="initial_access_tokens",
+        limit_choices_to={"source": "token"},
+        help_text="More bounds; what both allow is allowed.",
     )
     uses_left = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -11,6 +11,9 @@ class ProtectedResource(models.Model):
 
     resource = models.CharField(max_length=512, unique=True)
     name = models.CharField(max_length=128)
+    # In words, for administrators; people see the words of its scopes.
+    description = models.TextField(blank=True)
+    documentation_url = models.CharField("documentation URL", max_length=512, blank=True)
     # Claims of the user that its declaration asks for under their own names; see ClaimMapping.
     claims = ArrayField(models.CharField(max_length=64), default=list, blank=True)
     # How its phantom JWT is signed, and encrypted where an algorithm is named (RFC 7516).

@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from ims import conf
 from ims.models import Client, InitialAccessToken
+from ims.queries.signing_algorithms import get_id_token_algorithm
+from ims.services.add_client_secret import IssuedSecret
 from wire import bearer
 
 
@@ -15,7 +17,8 @@ def find_initial_access_token(*, token: str) -> InitialAccessToken | None:
     """Return the initial access token that may register a client now, or None."""
     usable = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
     return (
-        InitialAccessToken.objects.filter(usable, digest=bearer.digest(token))
+        InitialAccessToken.objects.select_related("policy")
+        .filter(usable, digest=bearer.digest(token))
         .exclude(uses_left=0)
         .first()
     )
@@ -23,7 +26,7 @@ def find_initial_access_token(*, token: str) -> InitialAccessToken | None:
 
 def find_registered_client(*, client_id: str, token: str) -> Client | None:
     """Return the enabled client whose registration access token is `token`, or None."""
-    clients = Client.objects.select_related("registered_with").filter(
+    clients = Client.objects.select_related("registered_with", "policy").filter(
         client_id=client_id,
         registration_access_token_digest=bearer.digest(token),
         disabled_at=None,
@@ -33,7 +36,7 @@ def find_registered_client(*, client_id: str, token: str) -> Client | None:
 
 
 def get_client_information(
-    *, client: Client, client_secret: str | None, registration_access_token: str
+    *, client: Client, client_secret: IssuedSecret | None, registration_access_token: str
 ) -> Mapping[str, Any]:
     """Return the members of RFC 7591 §3.2.1; runs no statement.
 
@@ -51,7 +54,7 @@ def get_client_information(
     }
     if "code" in client.response_types:
         # OpenID Connect Registration §2: left out, it would mean RS256.
-        information["id_token_signed_response_alg"] = conf.SIGNING_ALGORITHM
+        information["id_token_signed_response_alg"] = get_id_token_algorithm(client)
     if client_secret is not None:
         information |= describe_secret(client_secret)
     optional = {
@@ -64,6 +67,7 @@ def get_client_information(
     return {**client.metadata, **information, **present}
 
 
-def describe_secret(client_secret: str) -> dict[str, Any]:
+def describe_secret(issued: IssuedSecret) -> dict[str, Any]:
     """RFC 7591 §3.2.1: with a secret its end is REQUIRED, and 0 says that there is none."""
-    return {"client_secret": client_secret, "client_secret_expires_at": 0}
+    end = int(issued.expires_at.timestamp()) if issued.expires_at else 0
+    return {"client_secret": issued.secret, "client_secret_expires_at": end}

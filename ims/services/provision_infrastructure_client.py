@@ -31,4 +31,6 @@ def provision_infrastructure_client(
     )
     digests = {bytes(digest) for digest in client.secrets.values_list("digest", flat=True)}
     stands = bool(digests) if secret is None else digests == {bearer.digest(secret)}
-    return None if stands else rotate_client_secret(client=client, secret=secret, label="bootstrap")
+    if stands:
+        return None
+    return rotate_client_secret(client=client, secret=secret, label="bootstrap").secret

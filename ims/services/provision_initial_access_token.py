@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ims.models import InitialAccessToken
+from ims.models import InitialAccessToken, RegistrationPolicy
 from wire import bearer
 
 
@@ -23,6 +23,7 @@ def provision_initial_access_token(
     scopes: Sequence[str] = (),
     uses_left: int | None = None,
     expires_at: datetime | None = None,
+    policy: RegistrationPolicy | None = None,
 ) -> ProvisionedToken:
     """Return a new initial access token; only its digest is stored.
 
@@ -36,5 +37,6 @@ def provision_initial_access_token(
         allowed_scopes=list(scopes),
         uses_left=uses_left,
         expires_at=expires_at,
+        policy=policy,
     )
     return ProvisionedToken(token, record)

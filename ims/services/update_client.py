@@ -2,21 +2,25 @@
 
 from django.db import transaction
 
+from ims.audit.events import Event
 from ims.checks.client_metadata import ClientMetadata
 from ims.models import Client
-from ims.services.rotate_client_secret import rotate_client_secret
+from ims.services.add_client_secret import IssuedSecret, add_client_secret
+from ims.services.record_audit_event import record_audit_event
 from ims.services.write_client_record import write_client_record
 
 
 @transaction.atomic
-def update_client(*, client: Client, metadata: ClientMetadata) -> str | None:
+def update_client(*, client: Client, metadata: ClientMetadata) -> IssuedSecret | None:
     """Replace the metadata of `client`; return a secret when one had to be made.
 
-    That is when a public client becomes confidential. One that becomes public loses its secrets.
+    That is when a client without secrets begins to authenticate with one. A client that does so no
+    more loses its secrets.
     """
     write_client_record(client=client, metadata=metadata)
     client.save()
-    if client.client_type == Client.CLIENT_PUBLIC:
+    record_audit_event(event=Event.CLIENT_UPDATED, client_id=client.client_id)
+    if not client.has_secrets:
         client.secrets.all().delete()
         return None
-    return None if client.secrets.exists() else rotate_client_secret(client=client)
+    return None if client.secrets.exists() else add_client_secret(client=client)

@@ -9,9 +9,10 @@ class ToolkitApplication(AbstractApplication):
     """Client type, name and the columns of the URIs come from DOT.
 
     Its secret column goes: secrets are rows of their own, as digests. Its single grant type
-    goes: a client has a list. Its owner goes: who registered what is the portal's knowledge. Its
-    matching of redirect URIs goes: it compares parsed parts, and
-    the parser drops tabs and folds case, so that URIs pass which nobody registered.
+    goes: a client has a list. Its owner goes: who registered what is the portal's knowledge. The
+    end of its metadata document goes: there is more to know of one (ClientDocument). Its matching
+    of redirect URIs goes: it compares parsed parts, and the parser drops tabs and folds case, so
+    that URIs pass which nobody registered.
     """
 
     user = None
@@ -19,6 +20,7 @@ class ToolkitApplication(AbstractApplication):
     hash_client_secret = None
     algorithm = None
     authorization_grant_type = None
+    cimd_expires_at = None
 
     class Meta:
         abstract = True

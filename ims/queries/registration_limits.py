@@ -1,0 +1,44 @@
+"""What a client may register for, and what it may become when it changes its record."""
+
+from collections.abc import Sequence
+
+from ims.checks.client_metadata import SUPPORTED_GRANT_TYPES, RegistrationLimits
+from ims.models import Client, InitialAccessToken, RegistrationPolicy
+
+
+def get_limits(
+    *, permission: InitialAccessToken | None = None, policy: RegistrationPolicy | None = None
+) -> RegistrationLimits:
+    """Return what an initial access token and a policy allow together.
+
+    Where one of the two says nothing the other counts; a scope both name must be in both.
+    """
+    grant_types: Sequence[str] = SUPPORTED_GRANT_TYPES
+    scopes: Sequence[str] = ()
+    if permission is not None:
+        grant_types, scopes = permission.allowed_grant_types, permission.allowed_scopes
+    if policy is None:
+        return RegistrationLimits(tuple(grant_types), tuple(scopes))
+    return RegistrationLimits(
+        grant_types=_meet(grant_types, policy.allowed_grant_types),
+        scopes=_meet(scopes, policy.allowed_scopes),
+        auth_methods=tuple(policy.allowed_auth_methods),
+        redirect_hosts=tuple(policy.allowed_redirect_hosts),
+    )
+
+
+def get_limits_of_client(client: Client) -> RegistrationLimits:
+    """Return what `client` may become: what its source allows now.
+
+    When that is gone, or never was, the client keeps to what it has.
+    """
+    if client.registered_with is None and client.policy is None:
+        return RegistrationLimits(tuple(client.grant_types), tuple(client.scopes))
+    return get_limits(permission=client.registered_with, policy=client.policy)
+
+
+def _meet(ours: Sequence[str], theirs: Sequence[str]) -> tuple[str, ...]:
+    if not ours or not theirs:
+        return tuple(ours or theirs)
+    # Nothing in common must not read as "no bound": no client can ask for an empty name.
+    return tuple(name for name in ours if name in theirs) or ("",)
