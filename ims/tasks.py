@@ -7,7 +7,7 @@ from celery import shared_task
 from ims.services.delete_expired_credentials import delete_expired_credentials
 from ims.services.delete_expired_revocations import delete_expired_revocations
 from ims.services.delete_expired_sessions import delete_expired_sessions
-from ims.services.seal_audit_events import seal_audit_events
+from ims.services.schedule_signing_keys import schedule_signing_keys
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,8 @@ def purge_expired() -> None:
 
 
 @shared_task
-def seal_audit_log() -> None:
-    """Seal every event whose transaction has ended; see `manage.py audit verify`."""
-    while seal_audit_events() is not None:
-        pass
+def rotate_signing_keys() -> None:
+    """Announce signing keys that are due, and retire those that have a successor."""
+    announced = schedule_signing_keys()
+    if announced:
+        logger.info("Signing keys announced: %s", [key.kid for key in announced])

@@ -2,7 +2,8 @@
 
 `GET /oauth/revocations?after=<cursor>&wait=<seconds>`, client authentication by HTTP Basic.
 Without `after` the answer is the present cursor and no digests. `reset` is true when `after` is too
-old to be continued: the reader drops every cached token and goes on from `cursor`.
+old to be continued, or when the key that signed the exchanged tokens is not believed any more: the
+reader drops every cached token, takes the page's digests, and goes on from `cursor`.
 """
 
 from collections.abc import Mapping

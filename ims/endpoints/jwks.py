@@ -1,6 +1,9 @@
 """RFC 7517 §5: the keys that verify our JWTs."""
 
+import hashlib
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.cache import get_conditional_response
 
 from ims import conf
 from ims.endpoints.endpoint import oauth_endpoint
@@ -9,14 +12,13 @@ from ims.queries.signing_keys import list_published_signing_keys
 
 @oauth_endpoint("GET", "HEAD")
 def jwks(request: HttpRequest) -> HttpResponse:
-    """Answer with the public keys, those that will sign soon among them."""
-    del request
+    """Answer with the public keys, those that will sign soon among them; 304 to who has them."""
     keys = [key.public_jwk for key in list_published_signing_keys()]
-    return JsonResponse(
-        {"keys": keys},
-        content_type="application/jwk-set+json",
-        headers={
-            "Cache-Control": f"public, max-age={conf.JWKS_MAX_AGE_SECONDS}",
-            "Access-Control-Allow-Origin": "*",
-        },
-    )
+    response = JsonResponse({"keys": keys}, content_type="application/jwk-set+json")
+    response["Cache-Control"] = f"public, max-age={conf.JWKS_MAX_AGE_SECONDS}"
+    etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+    response["ETag"] = etag
+    # RFC 9110 §15.4.5: a 304 keeps the headers that tell how long the copy holds.
+    answer = get_conditional_response(request, etag=etag, response=response) or response
+    answer["Access-Control-Allow-Origin"] = "*"
+    return answer

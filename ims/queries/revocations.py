@@ -15,7 +15,8 @@ def get_revocations(*, after: int | None) -> RevocationPage:
 
     Without `after`: where the feed stands; 0 while it is empty. A cursor that cannot be continued
     (events behind it are gone, or it is from another database) gets `reset` and where the feed
-    stands now. 0 can always be continued: what was dropped since is of tokens long expired.
+    stands now. 0 can always be continued: what was dropped since is of tokens long expired. So
+    does a page with a flush on it, and goes on behind it.
     """
     bounds = RevocationEvent.objects.aggregate(oldest=Min("id"), newest=Max("id"))
     oldest, newest = bounds["oldest"] or 0, bounds["newest"] or 0
@@ -27,10 +28,13 @@ def get_revocations(*, after: int | None) -> RevocationPage:
     rows = list(
         RevocationEvent.objects.filter(id__gt=after)
         .order_by("id")
-        .values_list("id", "token_digest")[:PAGE_SIZE]
+        .values_list("id", "token_digest", "is_flush")[:PAGE_SIZE]
     )
-    digests = tuple(bytes(digest) for _, digest in rows)
-    return RevocationPage(cursor=rows[-1][0] if rows else after, digests=digests)
+    return RevocationPage(
+        cursor=rows[-1][0] if rows else after,
+        digests=tuple(bytes(digest) for _, digest, is_flush in rows if not is_flush),
+        reset=any(is_flush for _, _, is_flush in rows),
+    )
 
 
 def may_read_revocations(*, client_id: int) -> bool:

@@ -25,6 +25,12 @@ def list_published_signing_keys() -> list[SigningKey]:
     return list(_published().order_by("activates_at", "kid"))
 
 
+def list_algorithms_in_use() -> list[str]:
+    """Return the algorithms that have a key which signs, or will."""
+    standing = SigningKey.objects.filter(retired_at=None).order_by("algorithm")
+    return list(standing.values_list("algorithm", flat=True).distinct())
+
+
 def find_known_key(kid: str) -> SigningKey | None:
     """Return the key that `kid` names, however old; None where it is unknown or compromised.
 

@@ -52,6 +52,8 @@ def bootstrap_installation(
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     ensure_signing_key()
+    # OpenID Connect Discovery §3: RS256 is for everyone. Made here, nobody waits for it later.
+    ensure_signing_key(algorithm="RS256")
     credentials = BootstrapCredentials(
         gateway_secret=provision_infrastructure_client(
             client_id=GATEWAY_CLIENT_ID,

@@ -19,16 +19,21 @@ def write_revocation_events(*, access_tokens: Iterable[AccessToken]) -> None:
     Must run inside the transaction that revokes. The advisory lock is held to its end, so ids
     become visible in their order and a reader that remembers the newest id misses none.
     """
-    if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("Revocation events need a transaction.")
-    events = [
+    publish_events(
         RevocationEvent(token_digest=token.digest, expires_at=token.expires_at)
         for token in access_tokens
-    ]
-    if not events:
+    )
+
+
+def publish_events(events: Iterable[RevocationEvent]) -> None:
+    """Append `events` in their order; see `write_revocation_events`."""
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("Revocation events need a transaction.")
+    rows = list(events)
+    if not rows:
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_FEED_LOCK])
-        RevocationEvent.objects.bulk_create(events, batch_size=_BATCH)
+        RevocationEvent.objects.bulk_create(rows, batch_size=_BATCH)
         # The payload is for people who listen with psql; readers look at the table.
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(len(events))])
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(len(rows))])

@@ -29,7 +29,7 @@ def test_first_run_mints_every_credential():
         "refresh_token",
         "client_credentials",
     ]
-    assert SigningKey.objects.count() == 1
+    assert set(SigningKey.objects.values_list("algorithm", flat=True)) == {"ES256", "RS256"}
 
 
 def test_clients_have_the_scopes_of_their_part_only():
@@ -67,7 +67,7 @@ def test_second_run_changes_nothing():
     assert (second.gateway_secret, second.ams_secret) == (None, None)
     assert second.portal_initial_access_token is None
     assert secret_digests("tollgate-gateway") == [bearer.digest(first.gateway_secret)]
-    assert SigningKey.objects.count() == 1
+    assert SigningKey.objects.count() == 2
     assert InitialAccessToken.objects.count() == 1
 
 
