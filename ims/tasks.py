@@ -8,6 +8,7 @@ from ims.services.delete_expired_credentials import delete_expired_credentials
 from ims.services.delete_expired_revocations import delete_expired_revocations
 from ims.services.delete_expired_sessions import delete_expired_sessions
 from ims.services.schedule_signing_keys import schedule_signing_keys
+from ims.services.seal_audit_events import seal_audit_events
 
 logger = logging.getLogger(__name__)
 
@@ -27,3 +28,10 @@ def rotate_signing_keys() -> None:
     announced = schedule_signing_keys()
     if announced:
         logger.info("Signing keys announced: %s", [key.kid for key in announced])
+
+
+@shared_task
+def seal_audit_log() -> None:
+    """Seal every event whose transaction has ended; see `manage.py audit verify`."""
+    while seal_audit_events() is not None:
+        pass
