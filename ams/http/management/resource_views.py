@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from ams.field_checks import FieldChecks
+from ams.http.bearer import BearerInfo
 from ams.spec_fields import read_spec
 
 if TYPE_CHECKING:
@@ -29,19 +30,28 @@ def read_request(spec_type: type[Any], data: object) -> Any:
 class ManagementViewSet(GenericViewSet[Any]):
     """What all views of the management API share."""
 
+    _holder: BearerInfo | None = None
+
+    def perform_authentication(self, request: Request) -> None:
+        """Note who holds the token; raises as the authentication does.
+
+        Asked again after a refusal, `request.auth` would authenticate, and be refused, once more.
+        """
+        super().perform_authentication(request)
+        self._holder = request.auth if isinstance(request.auth, BearerInfo) else None
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Keep answers out of caches, and note who changed what."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         answer.headers.setdefault("Cache-Control", "no-store")
         if request.method not in {"GET", "HEAD", "OPTIONS"}:
-            holder = getattr(request, "auth", None)
             _audit.info(
                 "%s %s -> %s by client %r, subject %r",
                 request.method,
                 request.path,
                 answer.status_code,
-                getattr(holder, "client_id", ""),
-                getattr(holder, "subject", ""),
+                getattr(self._holder, "client_id", ""),
+                getattr(self._holder, "subject", ""),
             )
         return answer
 

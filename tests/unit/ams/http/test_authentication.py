@@ -34,6 +34,14 @@ def test_unknown_token_is_invalid(token_service):
     assert 'error="invalid_token"' in answer["WWW-Authenticate"]
 
 
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_refusal_of_a_change_asks_the_token_service_once(token_service, method):
+    answer = getattr(APIClient(), method)(ADDRESS, headers={"Authorization": "Bearer unknown"})
+
+    assert answer.status_code == 401
+    assert token_service.requests.count(("POST", "/oauth/introspect")) == 1
+
+
 @pytest.mark.parametrize(
     "claims",
     [
