@@ -29,6 +29,7 @@ app.conf.beat_schedule = {
     ),
     "close billing periods": _every("ams.billing.tasks.close_periods", 3600),
     "purge what has expired": _every("ims.tasks.purge_expired", 600),
+    "prepare partitions": _every("ims.tasks.prepare_partitions", 600),
     "seal the audit log": _every("ims.tasks.seal_audit_log", 5),
     "rotate signing keys": _every("ims.tasks.rotate_signing_keys", 3600),
 }

@@ -4,9 +4,10 @@ import logging
 
 from celery import shared_task
 
-from ims.services.delete_expired_credentials import delete_expired_credentials
+from ims.services.delete_ended_grants import delete_ended_grants
 from ims.services.delete_expired_revocations import delete_expired_revocations
 from ims.services.delete_expired_sessions import delete_expired_sessions
+from ims.services.maintain_partitions import maintain_partitions
 from ims.services.schedule_signing_keys import schedule_signing_keys
 from ims.services.seal_audit_events import seal_audit_events
 
@@ -15,11 +16,19 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def purge_expired() -> None:
-    """Remove codes, tokens, grants, revocation events and sessions that are dead by their age."""
-    deleted = delete_expired_credentials()
+    """Remove grants, revocation events and sessions that are dead by their age."""
+    grants = delete_ended_grants()
     delete_expired_revocations()
     delete_expired_sessions()
-    logger.info("Expired rows deleted: %s", deleted)
+    logger.info("Ended grants deleted: %s", grants)
+
+
+@shared_task
+def prepare_partitions() -> None:
+    """Make the token tables' coming partitions and drop the dead ones."""
+    changes = maintain_partitions()
+    if changes.created or changes.dropped:
+        logger.info("Partitions made: %s; dropped: %s", changes.created, changes.dropped)
 
 
 @shared_task

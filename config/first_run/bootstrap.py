@@ -10,15 +10,19 @@ from django.conf import settings
 from config.private_files import write_private
 from ims.checks.built_in_resources import AMS_CLIENT_ID, GATEWAY_CLIENT_ID
 from ims.services.bootstrap_installation import bootstrap_installation
+from ims.services.maintain_partitions import maintain_partitions
 from wire import bearer
 
 
 def bootstrap() -> None:
     """See that the infrastructure clients stand and that their secrets are where they are read.
 
+    The token tables get their partitions too, before there is a worker that sees to them.
+
     Offline and idempotent. A secret comes from the environment, else from its file, else it is
     new: so a lost file or another database is mended by running this again.
     """
+    maintain_partitions()
     gateway, ams = _get_secret(GATEWAY_CLIENT_ID), _get_secret(AMS_CLIENT_ID)
     portal_file = settings.SECRETS_DIR / "portal-initial-access-token.json"
     credentials = bootstrap_installation(

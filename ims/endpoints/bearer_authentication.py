@@ -61,13 +61,13 @@ def read_bearer(header: str | None) -> str:
 def is_live(access_token: AccessToken) -> bool:
     """Whether the token, its grant, its client and its user all still stand; runs no statement.
 
-    Expects client, user and grant to be selected along.
+    Expects client, user and grant to be selected along; what is gone was found to be None.
     """
     grant, user = access_token.grant, access_token.user
     return (
         access_token.revoked_at is None
         and access_token.expires_at > timezone.now()
         and access_token.client.disabled_at is None
-        and (grant is None or grant.revoked_at is None)
-        and (user is None or user.is_active)
+        and (access_token.grant_id is None or (grant is not None and grant.revoked_at is None))
+        and (access_token.user_id is None or (user is not None and user.is_active))
     )

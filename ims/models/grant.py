@@ -53,12 +53,18 @@ class Grant(models.Model):
         return is_confidential or "offline_access" in self.scopes
 
 
+# The tables below are partitioned by `expires_at` (`ims.partitions`, ADR-0012). In the database
+# their key is (digest, expires_at); that a digest is never there twice is owed to 256 random bits.
+# Nothing is deleted from them when a client, a person or a grant goes: whoever reads a token joins
+# what it hangs on, and a token without it is dead.
+
+
 class AuthorizationCode(models.Model):
     """RFC 6749 §4.1.2: single use, short-lived, stored as a digest."""
 
     digest = models.BinaryField(max_length=32, primary_key=True)
-    grant = models.ForeignKey(Grant, on_delete=models.CASCADE)
-    client = models.ForeignKey("ims.Client", on_delete=models.CASCADE)
+    grant = models.ForeignKey(Grant, models.DO_NOTHING, db_constraint=False, db_index=False)
+    client = models.ForeignKey("ims.Client", models.DO_NOTHING, db_constraint=False, db_index=False)
     redirect_uri = models.TextField()
     code_challenge = models.CharField(max_length=128)  # RFC 7636, S256 only
     nonce = models.CharField(max_length=512, blank=True)
@@ -66,32 +72,45 @@ class AuthorizationCode(models.Model):
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        indexes = [models.Index(fields=["grant"], name="ims_authorizationcode_grant")]
+
 
 class RefreshToken(models.Model):
     """RFC 6749 §1.5, rotated: `used_at` marks one that has a successor."""
 
     digest = models.BinaryField(max_length=32, primary_key=True)
-    grant = models.ForeignKey(Grant, on_delete=models.CASCADE)
-    client = models.ForeignKey("ims.Client", on_delete=models.CASCADE)
+    grant = models.ForeignKey(Grant, models.DO_NOTHING, db_constraint=False, db_index=False)
+    client = models.ForeignKey("ims.Client", models.DO_NOTHING, db_constraint=False, db_index=False)
     # RFC 9449 §5: the key that a public client must show with it; empty: not bound.
     dpop_jkt = models.CharField(max_length=43, blank=True)
     issued_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(db_index=True)
+    expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
     # Set with `used_at`: what the successor is derived from, besides this token and SECRET_KEY.
     successor_salt = models.BinaryField(max_length=32, null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["grant"], name="ims_refreshtoken_grant")]
 
 
 class AccessToken(models.Model):
     """An opaque access token, as a digest. `id` is the `jti` of the JWTs made from it."""
 
     digest = models.BinaryField(max_length=32, primary_key=True)
-    id = models.UUIDField(default=uuid7, unique=True)
-    client = models.ForeignKey("ims.Client", on_delete=models.CASCADE)
+    id = models.UUIDField(default=uuid7)
+    client = models.ForeignKey("ims.Client", models.DO_NOTHING, db_constraint=False, db_index=False)
     # Null for tokens of the client itself (client credentials).
-    grant = models.ForeignKey(Grant, null=True, blank=True, on_delete=models.CASCADE)
+    grant = models.ForeignKey(
+        Grant, models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_index=False
+    )
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
     )
     scopes = ArrayField(models.CharField(max_length=128), default=list)
     resources = ArrayField(models.CharField(max_length=512), default=list, blank=True)
@@ -100,5 +119,15 @@ class AccessToken(models.Model):
     # RFC 8693 §4.1: who acts for the subject, as the `act` claim; null where nobody does.
     actor = models.JSONField(null=True, blank=True)
     issued_at = models.DateTimeField()
-    expires_at = models.DateTimeField(db_index=True)
+    expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["client"], name="ims_accesstoken_client"),
+            models.Index(
+                fields=["grant"],
+                name="ims_accesstoken_grant",
+                condition=models.Q(grant__isnull=False),
+            ),
+        ]

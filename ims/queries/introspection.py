@@ -80,7 +80,8 @@ SELECT caller.token_endpoint_auth_method,
              LEFT JOIN ims_user AS person ON person.id = token.user_id)
     ON token.digest = %(token_digest)s
        AND token.revoked_at IS NULL AND token.expires_at > %(now)s
-       AND owner.disabled_at IS NULL AND allowed.revoked_at IS NULL
+       AND owner.disabled_at IS NULL
+       AND (token.grant_id IS NULL OR (allowed.id IS NOT NULL AND allowed.revoked_at IS NULL))
        AND (token.user_id IS NULL OR person.is_active)
   LEFT JOIN LATERAL (
        SELECT json_agg(json_build_object(

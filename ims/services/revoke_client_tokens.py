@@ -4,6 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ims.models import AccessToken, Client, Grant
+from ims.services.lock_client_tokens import lock_client_tokens
 from ims.services.write_revocation_events import write_revocation_events
 
 
@@ -18,6 +19,7 @@ def revoke_client_tokens(*, client: Client) -> int:
     grants = Grant.objects.filter(client=client, revoked_at=None)
     list(grants.order_by("pk").select_for_update().values_list("pk", flat=True))
     Client.objects.select_for_update().get(pk=client.pk)
+    lock_client_tokens(client=client)
     grants.update(revoked_at=now)
     live = AccessToken.objects.filter(client=client, revoked_at=None, expires_at__gt=now)
     tokens = list(live.select_for_update().only("digest", "expires_at"))
