@@ -163,7 +163,12 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = urllib.parse.urlsplit(ISSUER).scheme
 ACCOUNT_ADAPTER = "ims.account_adapter.AccountAdapter"
 ACCOUNT_SESSION_REMEMBER = True
 USERSESSIONS_TRACK_ACTIVITY = False
+USERSESSIONS_ADAPTER = "ims.sessions_adapter.UserSessionsAdapter"
+MFA_ADAPTER = "ims.mfa_adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+# Failed sign-ins are counted by ims.throttle, which no stranger can turn against an owner. This
+# one bounds the password hashes of one address; a company behind one has to fit.
+ACCOUNT_RATE_LIMITS = {"login": "120/m/ip"}
 
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_NAME = "tollgate_identity"

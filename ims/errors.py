@@ -26,6 +26,16 @@ class UndecryptableKey(IMSError):
         self.kid = kid
 
 
+class UnopenedSecret(IMSError):
+    """A text at rest does not open with the present SECRET_KEY (or its fallbacks)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A stored secret was encrypted under another SECRET_KEY. Put the former key into "
+            "SECRET_KEY_FALLBACKS."
+        )
+
+
 class PersonExists(IMSError):
     """The e-mail address or the username is taken."""
 
