@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
+from ims.queries.partitions import list_tables_without_partitions
 from wire.problem import MEDIA_TYPE, Problem
 
 _SHOWN_MAILS: Final = 100
@@ -33,12 +34,13 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Answer 200 when PostgreSQL and Valkey answer, else 503 and who does not.
 
-    Runs one statement and one command.
+    With 200, `warnings` says what works still and will not for long. Runs two statements and one
+    command.
     """
     del request
     silent = [name for name, ask in _SERVERS.items() if not ask()]
     if not silent:
-        return JsonResponse({"status": "ready"})
+        return JsonResponse({"status": "ready", "warnings": _list_warnings()})
     problem = Problem(
         status=503,
         type="/problems/not-ready",
@@ -47,6 +49,13 @@ def readyz(request: HttpRequest) -> HttpResponse:
         extensions={"servers": silent},
     )
     return HttpResponse(problem.encode(), status=503, content_type=MEDIA_TYPE)
+
+
+def _list_warnings() -> list[str]:
+    return [
+        f"{table} has rows without a partition: see that the worker and beat roles run."
+        for table in list_tables_without_partitions()
+    ]
 
 
 def _ask_database() -> bool:

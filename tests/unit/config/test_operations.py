@@ -1,10 +1,14 @@
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.mail import get_connection
 from django.core.mail.message import EmailMessage
+from django.utils import timezone
 
 from config import operations
+from ims.services.maintain_partitions import maintain_partitions
+from tests.factories.identity import make_access_token, make_client
 
 
 @pytest.fixture
@@ -27,6 +31,19 @@ def test_healthy_while_it_answers(client):
 @pytest.mark.django_db
 def test_ready_when_both_servers_answer(client):
     assert client.get("/-/readyz").status_code == 200
+
+
+@pytest.mark.django_db
+def test_ready_but_warns_when_tokens_have_no_partition(client):
+    maintain_partitions()
+    assert client.get("/-/readyz").json()["warnings"] == []
+
+    make_access_token(make_client().client, expires_at=timezone.now() + timedelta(days=1))
+
+    answer = client.get("/-/readyz")
+    assert answer.status_code == 200
+    [warning] = answer.json()["warnings"]
+    assert warning.startswith("ims_accesstoken has rows without a partition")
 
 
 @pytest.mark.parametrize("name", ["PostgreSQL", "Valkey"])
