@@ -12,6 +12,9 @@ REFRESH_TOKEN_TTL_SECONDS: Final = 30 * 24 * 3600
 # A client that lost the answer to a rotation may ask again this long, and gets the same successor.
 REFRESH_REPEAT_SECONDS: Final = 60
 ID_TOKEN_TTL_SECONDS: Final = 300
+# RFC 8628 §3.2: how long a person has to type a device's code, and how often the device may ask.
+DEVICE_CODE_TTL_SECONDS: Final = 600
+DEVICE_POLL_SECONDS: Final = 5
 # How long a person may take from the client's link, over sign-up and mail, to the consent page.
 AUTHORIZATION_REQUEST_TTL_SECONDS: Final = 3600
 # A used code stays known this long past its end, so that its replay still revokes the grant.

@@ -5,6 +5,9 @@ import logging
 from celery import shared_task
 
 from ims.services.delete_ended_grants import delete_ended_grants
+from ims.services.delete_expired_device_authorizations import (
+    delete_expired_device_authorizations,
+)
 from ims.services.delete_expired_revocations import delete_expired_revocations
 from ims.services.delete_expired_sessions import delete_expired_sessions
 from ims.services.maintain_partitions import maintain_partitions
@@ -16,8 +19,9 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def purge_expired() -> None:
-    """Remove grants, revocation events and sessions that are dead by their age."""
+    """Remove grants, requests, revocation events and sessions that are dead by their age."""
     grants = delete_ended_grants()
+    delete_expired_device_authorizations()
     delete_expired_revocations()
     delete_expired_sessions()
     logger.info("Ended grants deleted: %s", grants)

@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 
 from ims.endpoints import (
     authorize,
+    device_authorization,
     discovery,
     introspect,
     jwks,
@@ -17,7 +18,7 @@ from ims.endpoints import (
     token,
     userinfo,
 )
-from ims.views import consent
+from ims.views import consent, device
 
 urlpatterns: list[URLPattern] = [
     path(".well-known/openid-configuration", discovery.discovery, name="openid-configuration"),
@@ -28,6 +29,13 @@ urlpatterns: list[URLPattern] = [
     path("oauth/authorize", authorize.authorize, name="oauth-authorize"),
     path("oauth/consent/<str:request_id>", consent.consent, name="oauth-consent"),
     path("oauth/token", token.token, name="oauth-token"),
+    path(
+        "oauth/device_authorization",
+        device_authorization.device_authorization,
+        name="oauth-device-authorization",
+    ),
+    path("device", device.enter_code, name="device"),
+    path("device/confirm", device.confirm, name="device-confirm"),
     path("oauth/introspect", introspect.introspect, name="oauth-introspect"),
     path("oauth/revoke", revoke.revoke, name="oauth-revoke"),
     path("oauth/userinfo", userinfo.userinfo, name="oauth-userinfo"),

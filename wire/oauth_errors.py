@@ -86,6 +86,24 @@ class ConsentRequired(OAuthError):
     code = "consent_required"
 
 
+class AuthorizationPending(OAuthError):
+    """RFC 8628 §3.5: the person has not answered yet; ask again after the interval."""
+
+    code = "authorization_pending"
+
+
+class SlowDown(OAuthError):
+    """RFC 8628 §3.5: the client asks too often; its interval is five seconds longer from now on."""
+
+    code = "slow_down"
+
+
+class ExpiredToken(OAuthError):
+    """RFC 8628 §3.5: the device code has expired."""
+
+    code = "expired_token"
+
+
 class InvalidToken(OAuthError):
     """RFC 6750 §3.1: expired, revoked, malformed or made for someone else."""
 

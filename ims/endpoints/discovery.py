@@ -57,6 +57,7 @@ def _list_endpoints() -> dict[str, object]:
     names = {
         "authorization_endpoint": "oauth-authorize",
         "token_endpoint": "oauth-token",
+        "device_authorization_endpoint": "oauth-device-authorization",
         "introspection_endpoint": "oauth-introspect",
         "revocation_endpoint": "oauth-revoke",
         "registration_endpoint": "oauth-register",

@@ -34,6 +34,7 @@ _NEVER_IN_QUERY: Final = frozenset(
         "client_assertion",
         "client_secret",
         "code_verifier",
+        "device_code",
         "password",
         "refresh_token",
         "registration_access_token",

@@ -6,10 +6,12 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from ims.checks.client_metadata import DEVICE_CODE
 from ims.endpoints.client_authentication import authenticate_client
 from ims.endpoints.endpoint import oauth_endpoint
 from ims.models import Client
 from ims.services.exchange_authorization_code import exchange_authorization_code
+from ims.services.exchange_device_code import exchange_device_code
 from ims.services.issue_client_token import issue_client_token
 from ims.services.issue_grant_tokens import TokenSet
 from ims.services.rotate_refresh_token import rotate_refresh_token
@@ -81,6 +83,15 @@ def _refresh(request: TokenRequest) -> TokenSet:
     )
 
 
+def _exchange_device_code(request: TokenRequest) -> TokenSet:
+    return exchange_device_code(
+        client=request.client,
+        device_code=request.value("device_code"),
+        resources=request.resources,
+        dpop_jkt=request.dpop_jkt,
+    )
+
+
 def _issue_for_client(request: TokenRequest) -> TokenSet:
     return issue_client_token(
         client=request.client,
@@ -94,4 +105,5 @@ GRANT_TYPES: Final[dict[str, Callable[[TokenRequest], TokenSet]]] = {
     "authorization_code": _exchange_code,
     "refresh_token": _refresh,
     "client_credentials": _issue_for_client,
+    DEVICE_CODE: _exchange_device_code,
 }

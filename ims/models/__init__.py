@@ -3,6 +3,7 @@
 from ims.models.audit import AuditEvent, AuditSeal
 from ims.models.client import Client, ClientSecret, InitialAccessToken
 from ims.models.client_document import ClientDocument
+from ims.models.device_authorization import DeviceAuthorization
 from ims.models.grant import AccessToken, AuthorizationCode, Consent, Grant, RefreshToken
 from ims.models.protected_resource import ClaimMapping, ProtectedResource, ResourceScope
 from ims.models.registration_policy import RegistrationPolicy
@@ -20,6 +21,7 @@ __all__ = [
     "ClientDocument",
     "ClientSecret",
     "Consent",
+    "DeviceAuthorization",
     "Grant",
     "InitialAccessToken",
     "ProtectedResource",

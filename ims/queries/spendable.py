@@ -8,9 +8,16 @@ from allauth.account.models import EmailAddress
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef
 
-from ims.models import AuthorizationCode, Client, RefreshToken, ResourceScope
+from ims.models import (
+    AuthorizationCode,
+    Client,
+    DeviceAuthorization,
+    Grant,
+    RefreshToken,
+    ResourceScope,
+)
 
-Row = TypeVar("Row", AuthorizationCode, RefreshToken)
+Row = TypeVar("Row", AuthorizationCode, DeviceAuthorization, RefreshToken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,8 @@ def lock_spendable(
     row: Any = (
         rows.select_related("grant__user")
         .annotate(**more)
-        .filter(digest=digest, client=client)
+        # A device's request has no grant before it is allowed: it is not found until then.
+        .filter(digest=digest, client=client, grant__created_at__isnull=False)
         .first()
     )
     if row is None:
@@ -51,6 +59,14 @@ def lock_spendable(
         is_email_verified=row.email_verified,
         offered_scopes=frozenset(row.offered_scopes if resources else ()),
     )
+
+
+def grant_of(spendable: Spendable[Row]) -> Grant:
+    """Return the grant of what was locked, which always has one; runs no statement."""
+    grant = spendable.row.grant
+    if grant is None:  # pragma: no cover - lock_spendable finds no such row
+        raise LookupError("nothing was granted")
+    return grant
 
 
 _VERIFIED_ADDRESS = EmailAddress.objects.filter(

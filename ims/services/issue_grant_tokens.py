@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ims.models import Client, Grant
+from ims.models import Client
 from ims.queries import access, claims
-from ims.queries.spendable import Row, Spendable
+from ims.queries.spendable import Row, Spendable, grant_of
 from ims.services.issue_access_token import issue_access_token
 from ims.services.issue_id_token import issue_id_token
 from wire.oauth_errors import InvalidTarget
@@ -52,7 +52,7 @@ def issue_grant_tokens(
     carries only what they offer (RFC 8707 §2.2). Runs one INSERT. Raises InvalidTarget for a
     resource outside of the grant, and InvalidScope when the client lost every scope since.
     """
-    grant: Grant = spent.row.grant
+    grant = grant_of(spent)
     # The registration may have lost scopes since the person allowed them.
     narrowed = access.keep_registered(client=client, scopes=scopes)
     if not set(resources) <= set(grant.resources):

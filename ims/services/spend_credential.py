@@ -1,4 +1,4 @@
-"""Use up a code or a refresh token, and keep what the client holds from now on."""
+"""Use up a code (of either kind) or a refresh token, and keep what the client holds from now on."""
 
 from datetime import timedelta
 from typing import Final
@@ -7,12 +7,15 @@ from django.db import connection
 from django.utils import timezone
 
 from ims import conf
-from ims.models import AuthorizationCode, Client, RefreshToken
+from ims.models import AuthorizationCode, Client, DeviceAuthorization, RefreshToken
 from wire import bearer
 
 _SPEND: Final = {
     AuthorizationCode: (
         "UPDATE ims_authorizationcode SET used_at = %(now)s WHERE digest = %(spent)s"
+    ),
+    DeviceAuthorization: (
+        "UPDATE ims_deviceauthorization SET used_at = %(now)s WHERE digest = %(spent)s"
     ),
     RefreshToken: (
         "UPDATE ims_refreshtoken SET used_at = %(now)s, successor_salt = %(salt)s"
@@ -27,7 +30,7 @@ VALUES (%(digest)s, %(grant)s, %(client)s, %(dpop_jkt)s, %(now)s, %(expires_at)s
 
 def spend_credential(
     *,
-    spent: AuthorizationCode | RefreshToken,
+    spent: AuthorizationCode | DeviceAuthorization | RefreshToken,
     client: Client,
     refresh_token: str,
     dpop_jkt: str = "",

@@ -4,7 +4,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from hmac import compare_digest
-from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -18,16 +17,9 @@ from ims.checks import table
 from ims.endpoints.authorize import answer_with_code, find_due_interaction, go_to_page
 from ims.endpoints.browser_endpoint import allow_form_to_reach, browser_endpoint
 from ims.redirect_uris import as_destination
+from ims.scope_words import describe_permissions
 from ims.services.record_consent import record_consent
 from wire.oauth_errors import AccessDenied, UnsafeRedirect
-
-# The token service's own scopes in plain words; those of APIs come from the registry.
-SCOPE_WORDS: Final = {
-    "openid": "Know that it is you, by an identifier of this service",
-    "profile": "See your name and username",
-    "email": "See your e-mail address",
-    "offline_access": "Keep this access while you are away, until you withdraw it",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +100,14 @@ def _take_decision(
 def _show_page(
     request: HttpRequest, request_id: str, checked: AuthorizationRequest
 ) -> HttpResponse:
-    words = SCOPE_WORDS | dict(checked.scope_descriptions)
     page = {
         "request_id": request_id,
         "seen": _fingerprint(checked),
         "client_name": checked.client.name or checked.client.client_id,
         "destination": as_destination(checked.redirect_uri),
-        "permissions": [{"name": name, "words": words.get(name, name)} for name in checked.scopes],
+        "permissions": describe_permissions(
+            checked.scopes, descriptions=checked.scope_descriptions
+        ),
         "resources": checked.resources,
     }
     response = render(request, "ims/consent.html", page)

@@ -51,6 +51,7 @@ def test_capabilities_are_announced(document):
         "authorization_code",
         "refresh_token",
         "client_credentials",
+        "urn:ietf:params:oauth:grant-type:device_code",
     }
     assert set(document["token_endpoint_auth_methods_supported"]) == {
         "client_secret_basic",
