@@ -31,6 +31,8 @@ app.conf.beat_schedule = {
     "purge what has expired": _every("ims.tasks.purge_expired", 600),
     "prepare partitions": _every("ims.tasks.prepare_partitions", 600),
     "seal the audit log": _every("ims.tasks.seal_audit_log", 5),
+    "note used clients": _every("ims.tasks.note_used_clients", 300),
+    "remove unused clients": _every("ims.tasks.remove_unused_clients", 6 * 3600),
     "rotate signing keys": _every("ims.tasks.rotate_signing_keys", 3600),
 }
 

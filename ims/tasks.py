@@ -9,8 +9,11 @@ from ims.services.delete_expired_device_authorizations import (
     delete_expired_device_authorizations,
 )
 from ims.services.delete_expired_revocations import delete_expired_revocations
+from ims.services.delete_expired_secrets import delete_expired_secrets
 from ims.services.delete_expired_sessions import delete_expired_sessions
 from ims.services.maintain_partitions import maintain_partitions
+from ims.services.note_client_use import note_client_use
+from ims.services.remove_unused_clients import remove_unused_clients as remove_unused
 from ims.services.schedule_signing_keys import schedule_signing_keys
 from ims.services.seal_audit_events import seal_audit_events
 
@@ -23,6 +26,7 @@ def purge_expired() -> None:
     grants = delete_ended_grants()
     delete_expired_device_authorizations()
     delete_expired_revocations()
+    delete_expired_secrets()
     delete_expired_sessions()
     logger.info("Ended grants deleted: %s", grants)
 
@@ -48,3 +52,18 @@ def seal_audit_log() -> None:
     """Seal every event whose transaction has ended; see `manage.py audit verify`."""
     while seal_audit_events() is not None:
         pass
+
+
+@shared_task
+def note_used_clients() -> None:
+    """Note which clients got tokens; more often than a token lives, or uses would be missed."""
+    note_client_use()
+
+
+@shared_task
+def remove_unused_clients() -> None:
+    """Warn of, and remove, registered clients that nobody uses."""
+    note_client_use()
+    outcome = remove_unused()
+    if outcome.warned or outcome.removed:
+        logger.info("Unused clients warned of: %d; removed: %d", outcome.warned, outcome.removed)

@@ -14,6 +14,7 @@ from ims.admin.grants import GrantAdmin
 from ims.admin.groups import GroupAdmin
 from ims.admin.initial_access_tokens import InitialAccessTokenAdmin
 from ims.admin.keys import SigningKeyAdmin
+from ims.admin.registration_policies import RegistrationPolicyAdmin
 from ims.admin.resources import ProtectedResourceAdmin
 from ims.admin.users import UserAdmin
 from ims.models import (
@@ -23,6 +24,7 @@ from ims.models import (
     Grant,
     InitialAccessToken,
     ProtectedResource,
+    RegistrationPolicy,
     SigningKey,
     User,
 )
@@ -33,6 +35,7 @@ admin.site.register(User, UserAdmin)
 admin.site.register(Grant, GrantAdmin)
 admin.site.register(Consent, ConsentAdmin)
 admin.site.register(InitialAccessToken, InitialAccessTokenAdmin)
+admin.site.register(RegistrationPolicy, RegistrationPolicyAdmin)
 admin.site.register(SigningKey, SigningKeyAdmin)
 admin.site.register(ProtectedResource, ProtectedResourceAdmin)
 admin.site.register(AuditEvent, AuditEventAdmin)

@@ -1,18 +1,27 @@
 """Clients in admin: the record to read, and what an administrator may do about it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from ims.admin.client_forms import ClientForm
+from ims.admin.client_inlines import ClientDocumentInline, ClientSecretInline
+from ims.errors import TooManySecrets
 from ims.models import Client
+from ims.services.add_client_secret import IssuedSecret, add_client_secret
 from ims.services.delete_client import delete_client
 from ims.services.disable_client import disable_client
 from ims.services.enable_client import enable_client
+from ims.services.revoke_client_secret import revoke_client_secret
 from ims.services.revoke_client_tokens import revoke_client_tokens
 from ims.services.rotate_client_secret import rotate_client_secret
+
+_OVERLAP_SECONDS: Final = 24 * 3600
 
 
 # Registered by django-oauth-toolkit, which reads APPLICATION_ADMIN_CLASS from the settings.
@@ -23,8 +32,18 @@ class ClientAdmin(ModelAdmin):
     stopped, emptied of tokens, given a new secret or deleted, always through the services.
     """
 
-    list_display = ("client_id", "name", "client_type", "registration_source", "state", "created")
-    list_filter = ("client_type", "registration_source", "is_first_party")
+    form = ClientForm
+    inlines = (ClientSecretInline, ClientDocumentInline)
+    list_display = (
+        "client_id",
+        "name",
+        "client_type",
+        "registration_source",
+        "state",
+        "created",
+        "last_used_at",
+    )
+    list_filter = ("client_type", "registration_source", "policy", "is_first_party")
     search_fields = ("client_id", "name")
     ordering = ("-created",)
     readonly_fields = (
@@ -41,10 +60,19 @@ class ClientAdmin(ModelAdmin):
         "registered_with",
         "created",
         "updated",
+        "last_used_at",
+        "unused_warned_at",
         "disabled_at",
     )
-    fields = ("is_first_party", "scopes", *readonly_fields)
-    actions = ("disable", "enable", "revoke_tokens", "rotate_secret")
+    fields = ("is_first_party", "scopes", "policy", *readonly_fields)
+    actions = (
+        "disable",
+        "enable",
+        "revoke_tokens",
+        "add_secret",
+        "rotate_secret",
+        "rotate_secret_with_overlap",
+    )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Clients come by registration or from the bootstrap, so that the rules always ran."""
@@ -77,9 +105,22 @@ class ClientAdmin(ModelAdmin):
         form: object,
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
-        """Save the two editable members only: the rest may have changed since the page was read."""
+        """Save the editable members only: the rest may have changed since the page was read."""
         del request, form, change
-        obj.save(update_fields=["scopes", "is_first_party", "updated"])
+        obj.save(update_fields=["scopes", "is_first_party", "policy", "updated"])
+
+    def save_formset(
+        self,
+        request: HttpRequest,
+        form: object,
+        formset: Any,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """End the secrets that were chosen; nothing else on these rows can change."""
+        del request, form, change
+        formset.save(commit=False)
+        for secret in formset.deleted_objects:
+            revoke_client_secret(secret=secret)
 
     @admin.display(description="state")
     def state(self, client: Client) -> str:
@@ -106,14 +147,40 @@ class ClientAdmin(ModelAdmin):
         revoked = sum(revoke_client_tokens(client=client) for client in queryset)
         messages.success(request, f"{revoked} access tokens revoked, and every grant.")
 
+    @admin.action(description="Add a secret (to one client)", permissions=["change"])
+    def add_secret(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        """Show one more secret once; the ones before go on until they are deleted."""
+        self._show_secret(request, queryset, add_client_secret)
+
     @admin.action(description="Rotate the secret (of one client)", permissions=["change"])
     def rotate_secret(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
-        """Show a new secret once; the one before ends. By POST, as every change should be."""
+        """Show a new secret once; the ones before end. By POST, as every change should be."""
+        self._show_secret(request, queryset, rotate_client_secret)
+
+    @admin.action(
+        description="Rotate the secret, former ones end in 24 hours (one client)",
+        permissions=["change"],
+    )
+    def rotate_secret_with_overlap(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        """Show a new secret once; whoever holds a former one has a day to change."""
+        rotate = partial(rotate_client_secret, overlap_seconds=_OVERLAP_SECONDS)
+        self._show_secret(request, queryset, rotate)
+
+    def _show_secret(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Client],
+        make: Callable[..., IssuedSecret],
+    ) -> None:
         clients = list(queryset)
         if len(clients) != 1:
             messages.error(request, "Select one client: its new secret is shown only once.")
-        elif clients[0].client_type == Client.CLIENT_PUBLIC:
-            messages.error(request, "A public client has no secret.")
+        elif not clients[0].has_secrets:
+            messages.error(request, "This client authenticates without a secret.")
         else:
-            secret = rotate_client_secret(client=clients[0], label="admin").secret
-            messages.warning(request, f"Copy it now, it is not shown again: {secret}")
+            try:
+                issued = make(client=clients[0], label="admin")
+            except TooManySecrets as error:
+                messages.error(request, str(error))
+                return
+            messages.warning(request, f"Copy it now, it is not shown again: {issued.secret}")

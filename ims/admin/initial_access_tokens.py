@@ -11,9 +11,24 @@ from ims.services.provision_initial_access_token import provision_initial_access
 class InitialAccessTokenAdmin(ModelAdmin):
     """Permission to register clients (RFC 7591 §1.2). Deleting one ends it."""
 
-    list_display = ("label", "allowed_grant_types", "uses_left", "expires_at", "created_at")
+    list_display = (
+        "label",
+        "allowed_grant_types",
+        "policy",
+        "uses_left",
+        "expires_at",
+        "created_at",
+    )
+    list_select_related = ("policy",)
     search_fields = ("label",)
-    fields = ("label", "allowed_grant_types", "allowed_scopes", "uses_left", "expires_at")
+    fields = (
+        "label",
+        "allowed_grant_types",
+        "allowed_scopes",
+        "policy",
+        "uses_left",
+        "expires_at",
+    )
 
     def save_model(
         self,
@@ -32,6 +47,7 @@ class InitialAccessTokenAdmin(ModelAdmin):
             scopes=obj.allowed_scopes,
             uses_left=obj.uses_left,
             expires_at=obj.expires_at,
+            policy=obj.policy,
         )
         obj.pk, obj.digest = made.record.pk, made.record.digest
         messages.warning(request, f"Copy it now, it is not shown again: {made.token}")

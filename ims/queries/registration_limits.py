@@ -1,9 +1,19 @@
 """What a client may register for, and what it may become when it changes its record."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from ims.checks.client_metadata import SUPPORTED_GRANT_TYPES, RegistrationLimits
+from ims.checks.client_metadata import (
+    PRIVATE_KEY_JWT,
+    SUPPORTED_GRANT_TYPES,
+    RegistrationLimits,
+)
 from ims.models import Client, InitialAccessToken, RegistrationPolicy
+
+# Whoever brings no token gets no secret from us, and nothing without a person, whatever a policy
+# says: a client of nobody's could otherwise get tokens by itself.
+STRANGERS_GRANT_TYPES: Final = ("authorization_code", "refresh_token")
+STRANGERS_AUTH_METHODS: Final = (Client.AuthMethod.NONE.value, PRIVATE_KEY_JWT)
 
 
 def get_limits(
@@ -19,10 +29,13 @@ def get_limits(
         grant_types, scopes = permission.allowed_grant_types, permission.allowed_scopes
     if policy is None:
         return RegistrationLimits(tuple(grant_types), tuple(scopes))
+    auth_methods: Sequence[str] = ()
+    if policy.source != RegistrationPolicy.Source.TOKEN:
+        grant_types, auth_methods = STRANGERS_GRANT_TYPES, STRANGERS_AUTH_METHODS
     return RegistrationLimits(
         grant_types=_meet(grant_types, policy.allowed_grant_types),
         scopes=_meet(scopes, policy.allowed_scopes),
-        auth_methods=tuple(policy.allowed_auth_methods),
+        auth_methods=_meet(auth_methods, policy.allowed_auth_methods),
         redirect_hosts=tuple(policy.allowed_redirect_hosts),
     )
 

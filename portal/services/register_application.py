@@ -44,6 +44,8 @@ def register_application(
     }
     if scope:
         metadata["scope"] = scope
+    if developer.email:
+        metadata["contacts"] = [developer.email]  # who is told before an unused client goes
     service = ims_client.get_token_service()
     registration = service.register_client(
         metadata, initial_access_token=get_initial_access_token()

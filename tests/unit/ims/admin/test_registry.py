@@ -1,7 +1,9 @@
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from ims.models import Client, ClientSecret, InitialAccessToken, RevocationEvent
 from tests.factories.identity import (
@@ -13,6 +15,17 @@ from tests.factories.identity import (
 from wire import bearer
 
 pytestmark = pytest.mark.django_db
+
+
+def secret_rows(client, *, delete=()):
+    """Return the form of the secrets on a client's page."""
+    secrets = list(client.secrets.order_by("-created_at"))
+    form = {"secrets-TOTAL_FORMS": len(secrets), "secrets-INITIAL_FORMS": len(secrets)}
+    for at, secret in enumerate(secrets):
+        form |= {f"secrets-{at}-id": secret.pk, f"secrets-{at}-client": client.pk}
+        if secret in delete:
+            form[f"secrets-{at}-DELETE"] = "on"
+    return form
 
 
 def act(admin_client, name, *clients):
@@ -37,7 +50,10 @@ def test_change_in_admin_leaves_what_the_client_declared(admin_client):
     client = make_client(name="Orders app").client
     url = reverse("admin:ims_client_change", args=[client.pk])
 
-    admin_client.post(url, {"scopes": "orders:read", "is_first_party": "on", "name": "Hijacked"})
+    admin_client.post(
+        url,
+        {"scopes": "orders:read", "is_first_party": "on", "name": "Hijacked"} | secret_rows(client),
+    )
 
     client.refresh_from_db()
     assert (client.name, client.scopes, client.is_first_party) == (
@@ -118,3 +134,51 @@ def test_protected_resources_are_read_only(admin_client):
     record.refresh_from_db()
     assert record.name == "API"
     assert admin_client.get(reverse("admin:ims_protectedresource_add")).status_code == 403
+
+
+def test_a_secret_is_ended_on_the_clients_page(admin_client):
+    client = make_client().client
+    kept = client.secrets.get()
+    gone = ClientSecret.objects.create(client=client, digest=b"g" * 32, label="old")
+    url = reverse("admin:ims_client_change", args=[client.pk])
+
+    admin_client.post(url, secret_rows(client, delete=[gone]))
+
+    assert list(client.secrets.all()) == [kept]
+
+
+def test_added_secret_leaves_the_former_one(admin_client):
+    known = make_client()
+
+    page = act(admin_client, "add_secret", known.client)
+
+    shown = re.search("tgcs_[0-9A-Za-z]{49}", page.content.decode())
+    digests = {bytes(secret.digest) for secret in known.client.secrets.all()}
+    assert digests == {bearer.digest(known.secret), bearer.digest(shown[0])}
+
+
+def test_rotation_with_overlap_gives_the_former_secret_a_day(admin_client):
+    known = make_client()
+
+    act(admin_client, "rotate_secret_with_overlap", known.client)
+
+    former = known.client.secrets.get(digest=bearer.digest(known.secret))
+    assert timedelta(hours=23) < former.expires_at - timezone.now() <= timedelta(hours=24)
+
+
+def test_client_without_secrets_gets_none(admin_client):
+    page = act(admin_client, "add_secret", make_public_client())
+
+    assert "without a secret" in page.content.decode()
+    assert not ClientSecret.objects.exists()
+
+
+def test_metadata_document_makes_nobody_first_party(admin_client):
+    client = make_public_client(registration_source="cimd")
+    url = reverse("admin:ims_client_change", args=[client.pk])
+
+    page = admin_client.post(url, {"is_first_party": "on"} | secret_rows(client))
+
+    client.refresh_from_db()
+    assert client.is_first_party is False
+    assert "first party" in page.content.decode()

@@ -1,0 +1,78 @@
+"""Forms of clients and their policies: what may be set, in the words of the mistake."""
+
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+from django import forms
+
+from ims.checks.client_metadata import SUPPORTED_GRANT_TYPES
+from ims.checks.host_patterns import is_host_pattern
+from ims.models import Client, RegistrationPolicy
+from ims.queries.registration_limits import STRANGERS_AUTH_METHODS, STRANGERS_GRANT_TYPES
+
+
+class ClientForm(forms.ModelForm):  # type: ignore[type-arg]  # no generics at run time
+    """The two members of a client that are an administrator's to set, and its policy."""
+
+    class Meta:
+        model = Client
+        fields = ("is_first_party", "scopes", "policy")
+
+    def clean_is_first_party(self) -> bool:
+        """Whoever owns a web page can publish a metadata document: people are always asked."""
+        is_first_party = bool(self.cleaned_data["is_first_party"])
+        if is_first_party and self.instance.registration_source == "cimd":
+            raise forms.ValidationError("A metadata document makes nobody our first party.")
+        return is_first_party
+
+
+class RegistrationPolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # no generics at run time
+    """A policy, with lists that hold known names only."""
+
+    _HOSTS: ClassVar = (
+        "allowed_redirect_hosts",
+        "trusted_document_hosts",
+        "refused_document_hosts",
+    )
+
+    class Meta:
+        model = RegistrationPolicy
+        fields = (
+            "name",
+            "is_enabled",
+            "allowed_grant_types",
+            "allowed_auth_methods",
+            "allowed_scopes",
+            "allowed_redirect_hosts",
+            "trusted_document_hosts",
+            "refused_document_hosts",
+            "most_clients",
+            "most_per_hour",
+            "secret_lifetime_days",
+            "remove_unused_after_days",
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Name every entry that means nothing: it would only look like a bound."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        is_strangers = self.instance.source != RegistrationPolicy.Source.TOKEN
+        grants = STRANGERS_GRANT_TYPES if is_strangers else SUPPORTED_GRANT_TYPES
+        methods = STRANGERS_AUTH_METHODS if is_strangers else Client.AuthMethod.values
+        self._check_names("allowed_grant_types", grants)
+        self._check_names("allowed_auth_methods", methods)
+        self._check_names("allowed_scopes", None)
+        for name in self._HOSTS:
+            self._check_hosts(name)
+        return cleaned
+
+    def _check_names(self, field: str, known: Collection[str] | None) -> None:
+        for entry in self.cleaned_data.get(field) or ():
+            if known is None and entry in Client.RESERVED_SCOPES:
+                self.add_error(field, f"{entry} is the platform's own.")
+            if known is not None and entry not in known:
+                self.add_error(field, f"{entry} is not possible; choose from {', '.join(known)}.")
+
+    def _check_hosts(self, field: str) -> None:
+        for entry in self.cleaned_data.get(field) or ():
+            if not is_host_pattern(entry):
+                self.add_error(field, f"{entry} is no host name in lower case, nor *. and one.")

@@ -1,0 +1,61 @@
+"""What belongs to a client on its page in admin."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.admin import StackedInline, TabularInline
+
+from ims.models import Client, ClientDocument, ClientSecret
+
+
+class ClientSecretInline(TabularInline):
+    """Its secrets, of which only digests are known; deleting one ends it (through the service)."""
+
+    model = ClientSecret
+    fields = readonly_fields = ("label", "created_at", "expires_at", "state")
+    extra = 0
+    max_num = 0
+    ordering = ("-created_at",)
+    verbose_name_plural = "secrets (delete one to end it; the actions of the list make new ones)"
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Nobody adds a row: a new secret must be shown."""
+        del request, obj
+        return False
+
+    @admin.display(description="state")
+    def state(self, secret: ClientSecret) -> str:
+        """Return whether it opens anything."""
+        is_over = secret.expires_at is not None and secret.expires_at <= timezone.now()
+        return "expired" if is_over else "live"
+
+
+class ClientDocumentInline(StackedInline):
+    """Where its record comes from."""
+
+    model = ClientDocument
+    fields = readonly_fields = ("read_at", "fresh_until", "failures", "problem", "retry_at")
+    can_delete = False
+    max_num = 0
+    verbose_name_plural = "metadata document"
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Nobody."""
+        del request, obj
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Nobody."""
+        del request, obj
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Nobody."""
+        del request, obj
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:
+        """Whether the page is of a client that has one."""
+        if obj is not None and obj.registration_source != Client.RegistrationSource.CIMD:
+            return False
+        return bool(super().has_view_permission(request, obj))
