@@ -14,6 +14,8 @@ from typing import Any, Final
 
 MAX_LIFETIME_SECONDS: Final = 300.0
 _MAX_JWT_BYTES: Final = 16 * 1024
+_JWS_PARTS: Final = 3  # RFC 7515 §7.1
+_JWE_PARTS: Final = 5  # RFC 7516 §7.1; the second is empty where a key is agreed on directly
 _CLOCK_SKEW_SECONDS: Final = 30.0
 _OVERHEAD_BYTES: Final = 1_000  # objects around the JWT, roughly
 
@@ -92,12 +94,17 @@ def _claims(jwt: bytes) -> Mapping[str, object]:
     if len(jwt) > _MAX_JWT_BYTES:
         raise NonsenseAnswer(f"The JWT is longer than {_MAX_JWT_BYTES} bytes.")
     parts = jwt.split(b".")
-    if len(parts) != 3 or not all(parts):
-        raise NonsenseAnswer("The answer is not a JWS in compact form.")
+    if len(parts) == _JWS_PARTS and all(parts):
+        readable = parts[1]
+    elif len(parts) == _JWE_PARTS and parts[0]:
+        # Encrypted to its API. RFC 7519 §5.3: what we need is replicated in the header.
+        readable = parts[0]
+    else:
+        raise NonsenseAnswer("The answer is neither a JWS nor a JWE in compact form.")
     if jwt.translate(None, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."):
         raise NonsenseAnswer("The answer holds characters that are not base64url.")
     try:
-        claims = json.loads(urlsafe_b64decode(parts[1] + b"=" * (-len(parts[1]) % 4)))
+        claims = json.loads(urlsafe_b64decode(readable + b"=" * (-len(readable) % 4)))
     except (binascii.Error, ValueError) as error:
         raise NonsenseAnswer("The JWT's claims cannot be decoded.") from error
     if not isinstance(claims, Mapping):
