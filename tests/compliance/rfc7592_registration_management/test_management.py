@@ -223,3 +223,43 @@ def test_public_client_has_no_secret_to_rotate(client, registered):
 
     assert response.status_code == 400
     assert not ClientSecret.objects.exists()
+
+
+def rotate(client, registered, body):
+    return client.post(
+        path(registered) + "/secret",
+        json.dumps(body),
+        content_type=JSON,
+        headers=headers(registered),
+    )
+
+
+def test_rotation_may_leave_the_former_secret_a_while(client, registered):
+    response = rotate(client, registered, {"overlap_seconds": 3600})
+
+    assert response.status_code == 200
+    assert response.json()["client_secret_expires_at"] == 0
+    former = ClientSecret.objects.get(digest=bearer.digest(registered["client_secret"]))
+    assert 0 < (former.expires_at - timezone.now()).total_seconds() <= 3600
+    assert ClientSecret.objects.count() == 2
+
+
+@pytest.mark.parametrize("overlap", [-1, 1.5, "60", True, None, 10**9])
+def test_overlap_that_makes_no_sense_is_refused(client, registered, overlap):
+    response = rotate(client, registered, {"overlap_seconds": overlap})
+
+    assert response.status_code == 400
+    assert response.json()["error"] == "invalid_request"
+    assert ClientSecret.objects.count() == 1
+
+
+def test_client_that_turns_to_keys_loses_its_secret(client, registered):
+    answer = update(
+        client,
+        registered,
+        token_endpoint_auth_method="private_key_jwt",
+        jwks_uri="https://app.example/jwks",
+    )
+
+    assert answer.status_code == 200
+    assert not ClientSecret.objects.exists()
