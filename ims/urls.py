@@ -18,7 +18,7 @@ from ims.endpoints import (
     token,
     userinfo,
 )
-from ims.views import consent, device
+from ims.views import account, consent, device
 
 urlpatterns: list[URLPattern] = [
     path(".well-known/openid-configuration", discovery.discovery, name="openid-configuration"),
@@ -51,5 +51,14 @@ urlpatterns: list[URLPattern] = [
         "oauth/protected-resources",
         protected_resources.protected_resources,
         name="oauth-protected-resources",
+    ),
+    path("account/", account.account, name="ims-account"),
+    path(
+        "account/applications/<int:client_pk>/withdraw",
+        account.withdraw,
+        name="ims-account-withdraw",
+    ),
+    path(
+        "account/sessions/<int:session_pk>/end", account.end_session, name="ims-account-end-session"
     ),
 ]

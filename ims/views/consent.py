@@ -16,8 +16,8 @@ from ims.authorization.request import AuthorizationRequest
 from ims.checks import table
 from ims.endpoints.authorize import answer_with_code, find_due_interaction, go_to_page
 from ims.endpoints.browser_endpoint import allow_form_to_reach, browser_endpoint
+from ims.queries.permissions import list_permission_groups
 from ims.redirect_uris import as_destination
-from ims.scope_words import describe_permissions
 from ims.services.record_consent import record_consent
 from wire.oauth_errors import AccessDenied, UnsafeRedirect
 
@@ -105,10 +105,7 @@ def _show_page(
         "seen": _fingerprint(checked),
         "client_name": checked.client.name or checked.client.client_id,
         "destination": as_destination(checked.redirect_uri),
-        "permissions": describe_permissions(
-            checked.scopes, descriptions=checked.scope_descriptions
-        ),
-        "resources": checked.resources,
+        "groups": list_permission_groups([(checked.scopes, checked.resources)]),
     }
     response = render(request, "ims/consent.html", page)
     return allow_form_to_reach(response, checked.redirect_uri)

@@ -16,7 +16,7 @@ from ims.authorization.authentication import Authentication, find_authentication
 from ims.endpoints.browser_endpoint import browser_endpoint
 from ims.models import DeviceAuthorization
 from ims.queries import access, device_authorizations
-from ims.scope_words import describe_permissions
+from ims.queries.permissions import list_permission_groups
 from ims.services.answer_device_authorization import answer_device_authorization
 from ims.throttle import Purpose
 from wire.oauth_errors import UnsafeRedirect
@@ -89,7 +89,7 @@ def _find_opened(
 
 def _describe(asked: DeviceAuthorization, authentication: Authentication) -> dict[str, object]:
     """Return what the page shows. Raises InvalidScope when the client lost one of the scopes."""
-    resolved = access.resolve_access(
+    access.resolve_access(
         client=asked.client, scopes=asked.scopes, resources=asked.resources, for_person=True
     )
     client_name = asked.client.name or asked.client.client_id
@@ -104,8 +104,7 @@ def _describe(asked: DeviceAuthorization, authentication: Authentication) -> dic
         # Stands for everything that the person allows; the form carries it back.
         "seen": hashlib.sha256(json.dumps(shown).encode()).hexdigest(),
         "client_name": client_name,
-        "permissions": describe_permissions(asked.scopes, descriptions=resolved.descriptions),
-        "resources": asked.resources,
+        "groups": list_permission_groups([(asked.scopes, asked.resources)]),
     }
 
 

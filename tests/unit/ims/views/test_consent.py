@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from ims.models import AuthorizationCode, Client, Consent, Grant
+from ims.models import AuthorizationCode, Client, Consent, Grant, ProtectedResource
 from ims.services.ensure_signing_key import ensure_signing_key
 from ims.services.withdraw_consent import withdraw_consent
 from tests.factories import authorization as flow
@@ -258,3 +258,24 @@ def test_scope_allowed_at_one_resource_is_not_allowed_at_another(browser, app):
 
     assert "/oauth/consent/" in cross["Location"]
     assert "code" in flow.answer_of(known)
+
+
+def test_page_says_what_is_allowed_at_which_api(browser, app):
+    orders, invoices = (
+        ProtectedResource.objects.get(resource=ORDERS),
+        make_resource(INVOICES, scopes=("orders:read", "invoices:read")),
+    )
+    ProtectedResource.objects.filter(pk=orders.pk).update(name="Orders")
+    ProtectedResource.objects.filter(pk=invoices.pk).update(name="Invoices")
+
+    text = flow.text_of(page_of(browser, app, scope="openid orders:read", resource=[ORDERS]))
+    assert ORDERS in text
+    assert INVOICES not in text
+
+    text = flow.text_of(page_of(browser, app, scope="openid orders:read invoices:read"))
+    account, _, rest = text.partition("<h2>Invoices</h2>")
+    at_invoices, _, at_orders = rest.partition("<h2>Orders</h2>")
+    assert "Know that it is you" in account
+    assert "invoices:read" in at_invoices
+    assert "See your orders" in at_orders
+    assert "invoices:read" not in at_orders
