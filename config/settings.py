@@ -204,6 +204,10 @@ OAUTH2_PROVIDER = {
     },
 }
 
+# Documents that clients publish: see ims/outbound.
+OUTBOUND_ALLOW_PRIVATE = env.flag("TOLLGATE_OUTBOUND_ALLOW_PRIVATE", default=False)
+OUTBOUND_CA_FILE = env.text("TOLLGATE_OUTBOUND_CA_FILE", "")
+
 # --- the credentials that the parts of one installation hold (files 0600 under var/secrets) ---
 SECRETS_DIR = HOME / "secrets"
 

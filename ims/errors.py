@@ -1,6 +1,6 @@
 """What can go wrong in the token service beside the protocol's own refusals."""
 
-from wire.oauth_errors import InvalidRequest, OAuthError
+from wire.oauth_errors import InvalidRequest, OAuthError, UnsafeRedirect
 
 
 class IMSError(Exception):
@@ -126,6 +126,10 @@ class RegistrationClosed(OAuthError):
 
     code = "access_denied"
     status = 403
+
+
+class ClientDocumentRefused(UnsafeRedirect):
+    """A client identifier that is a URL leads to no metadata document that is taken here."""
 
 
 class TooManySecrets(InvalidRequest):

@@ -1,0 +1,1 @@
+"""Documents that others publish on the web, fetched without being led astray."""
