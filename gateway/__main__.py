@@ -10,7 +10,8 @@ def main() -> int:
     try:
         server.run(config.load())
     except config.BadConfiguration as error:
-        print(error, file=sys.stderr)  # noqa: T201 - for the person who started it
+        if str(error):  # else a worker has said it
+            print(error, file=sys.stderr)  # noqa: T201 - for the person who started it
         return 2
     return 0
 

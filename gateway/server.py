@@ -1,29 +1,39 @@
-"""Start granian with N workers, and the private admin port beside it."""
+"""The parent process: keeps N workers running, and the private admin port beside them."""
 
+import asyncio
 import errno
-import multiprocessing
+import logging
 import os
+import signal
 import socket
-from typing import Any, Final
-
-from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
-from granian.http import HTTP1Settings, HTTP2Settings
-from granian.server import Server
+import sys
+import time
+from contextlib import suppress
+from typing import Final
 
 from gateway import counters
 from gateway.admin_port import Watched, open_admin_port
 from gateway.config import BadConfiguration, Config
+from gateway.front import listener
 
-_HEADER_READ_MILLISECONDS: Final = 10_000
-# A little above what the pipeline takes, so that its own 431 and 414 are seen.
-_MAX_HEAD_BYTES: Final = 64 * 1024
 _DRAIN_SECONDS: Final = 20
+_COMMAND: Final = (sys.executable, "-m", "gateway.worker_process")
+_CANNOT_START: Final = 2
+# A worker that dies soon after its start is started anew a little later each time.
+_HEALTHY_SECONDS: Final = 10.0
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class WorkersCannotStart(BadConfiguration):
+    """A worker has said on standard error why it cannot start."""
 
 
 def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT. Raises BadConfiguration (a port in use, a bad certificate)."""
-    # Workers are started anew with threads running here, so they must not be forks.
-    multiprocessing.set_start_method("spawn", force=True)
+    _check_certificate(config)
     _refuse_port_in_use(config.bind, config.port, "TOLLGATE_GATEWAY_PORT")
     _prepare_directories(config)
     watched = Watched(config.run_directory, config.workers, config.bind, config.port)
@@ -32,14 +42,84 @@ def run(config: Config) -> None:
     except OSError as error:
         raise _in_use(config.admin_port, "TOLLGATE_GATEWAY_ADMIN_PORT", error) from error
     try:
-        server = Server("gateway.asgi:app", **_settings(config))
-    except OSError as error:  # ssl.SSLError is one
-        close_admin_port()
-        raise BadConfiguration(f"The TLS certificate or key cannot be used: {error}.") from error
-    try:
-        server.serve()
+        asyncio.run(_Supervisor(config.workers).run())
     finally:
         close_admin_port()
+
+
+class _Supervisor:
+    """Starts workers, starts them anew when they die, and stops them."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._stopping = asyncio.Event()
+        self._processes: set[asyncio.subprocess.Process] = set()
+        self._has_failed = False
+
+    async def run(self) -> None:
+        """Return when every worker has ended after a signal. Raises WorkersCannotStart."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._pass_on, signal.SIGHUP)
+        keepers = [asyncio.create_task(self._keep_running()) for _ in range(self._workers)]
+        await self._stopping.wait()
+        self._pass_on(signal.SIGTERM)
+        _, late = await asyncio.wait(keepers, timeout=_DRAIN_SECONDS)
+        if late:
+            _log.error("%d workers did not end in %d s and are killed", len(late), _DRAIN_SECONDS)
+            self._pass_on(signal.SIGKILL)
+        await asyncio.gather(*keepers)
+        if self._has_failed:
+            raise WorkersCannotStart
+
+    async def _keep_running(self) -> None:
+        """Keep one worker running until all are to stop."""
+        pause = _FIRST_PAUSE_SECONDS
+        is_first = True
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            code = await self._run_worker()
+            if self._stopping.is_set():
+                return
+            if code == _CANNOT_START and is_first:
+                self._has_failed = True
+                self._stopping.set()
+                return
+            is_first = False
+            lived = time.monotonic() - started
+            pause = (
+                _FIRST_PAUSE_SECONDS
+                if lived > _HEALTHY_SECONDS
+                else min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            )
+            _log.error("a worker ended with %s and is started anew in %.1f s", code, pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+
+    async def _run_worker(self) -> int:
+        process = await asyncio.create_subprocess_exec(*_COMMAND)
+        self._processes.add(process)
+        if self._stopping.is_set():  # the signal came while it was being started
+            process.terminate()
+        try:
+            return await process.wait()
+        finally:
+            self._processes.discard(process)
+
+    def _pass_on(self, number: signal.Signals) -> None:
+        for process in self._processes:
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+
+
+def _check_certificate(config: Config) -> None:
+    if config.certificate is None or config.key is None:
+        return
+    try:
+        listener.make_context(config.certificate, config.key)
+    except OSError as error:  # ssl.SSLError is one
+        raise BadConfiguration(f"The TLS certificate or key cannot be used: {error}.") from error
 
 
 def _prepare_directories(config: Config) -> None:
@@ -53,32 +133,6 @@ def _prepare_directories(config: Config) -> None:
             f"The gateway cannot write to {error.filename} ({error.strerror}): "
             "make it writable, or set TOLLGATE_HOME."
         ) from error
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    return {
-        "address": config.bind,
-        "port": config.port,
-        "interface": Interfaces.ASGI,
-        "loop": Loops.uvloop,
-        "workers": config.workers,
-        # One thread reads and writes for the one that runs Python: measured cheapest.
-        "runtime_mode": RuntimeModes.st,
-        "http": HTTPModes.auto,
-        "websockets": False,
-        "respawn_failed_workers": True,
-        "workers_kill_timeout": _DRAIN_SECONDS,
-        "ssl_cert": config.certificate,
-        "ssl_key": config.key,
-        "ssl_protocol_min": "tls1.2",
-        "http1_settings": HTTP1Settings(
-            header_read_timeout=_HEADER_READ_MILLISECONDS, max_buffer_size=_MAX_HEAD_BYTES
-        ),
-        "http2_settings": HTTP2Settings(
-            max_headers_size=_MAX_HEAD_BYTES, max_concurrent_streams=100
-        ),
-        "log_access": False,
-    }
 
 
 def _refuse_port_in_use(address: str, port: int, variable: str) -> None:

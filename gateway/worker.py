@@ -33,6 +33,7 @@ _SWEEP_SECONDS: Final = 1.0
 _CACHE_SWEEP_EVERY: Final = 30
 _DRAIN_SECONDS: Final = 10.0
 _DRAIN_POLL_SECONDS: Final = 0.05
+_CANCEL_AGAIN_SECONDS: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -172,9 +173,12 @@ async def _keep_running(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    waiting = set(tasks)
+    while waiting:
+        # Again and again: a library that takes a cancellation for a time-out of its own goes on.
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=_CANCEL_AGAIN_SECONDS)
 
 
 async def _within(seconds: float, action: Awaitable[None]) -> None:

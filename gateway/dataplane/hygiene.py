@@ -1,9 +1,8 @@
 """Refuse what two parties could read in two ways, before anything is decided on it.
 
-The server (hyper) has parsed and framed the message already: several different Content-Length
-values, a Transfer-Encoding that does not end in `chunked`, obs-fold and control characters never
-get here; a Content-Length beside Transfer-Encoding is dropped by it and the connection is closed
-after the answer (RFC 9112 §6.3). The upstream message is framed anew by our own client.
+`gateway.front` has parsed and framed the message already and refused what has no clear end or no
+clear syntax: Content-Length beside Transfer-Encoding, several lengths, line folding, control
+characters. The upstream message is framed anew by our own client.
 """
 
 import re

@@ -30,7 +30,7 @@ def test_import_contracts_are_kept():
 
 def test_gateway_loads_no_django():
     script = (
-        "import sys; import gateway.asgi; "
+        "import sys; import gateway.worker_process; "
         f"print([m for m in sys.modules if m.split('.')[0] in {FOREIGN!r}])"
     )
     result = subprocess.run(

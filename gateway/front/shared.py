@@ -1,0 +1,97 @@
+"""What the connections of one worker share: their limits, a clock, and who answers."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from email.utils import formatdate
+from typing import Any, Final, Protocol
+
+from gateway.dataplane.errors import Headers, Refusal, render
+from gateway.dataplane.plane import Plane
+from gateway.front.limits import Limits
+
+_TICK_SECONDS: Final = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class Connection(Protocol):
+    """A client's connection, as the clock sees it."""
+
+    deadline: float  # of the loop's clock
+    write_deadline: float
+
+    def expire(self) -> None:
+        """Answer, close or abort, whatever fits: the deadline passed."""
+
+    def wind_down(self) -> None:
+        """Take no more requests; close when those under way are answered."""
+
+    def abort(self) -> None:
+        """Drop the connection."""
+
+
+class Front:
+    """Connections register here; `run` keeps their time limits and the Date field."""
+
+    def __init__(
+        self,
+        plane: Plane,
+        serve: Callable[[Any], Coroutine[Any, Any, None]],
+        *,
+        scheme: str,
+        limits: Limits | None = None,
+    ) -> None:
+        """`serve` answers one inbound request; the task it runs in is the request's own."""
+        self.plane = plane
+        self.serve = serve
+        self.scheme = scheme
+        self.limits = limits or Limits()
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[Connection] = set()
+        self.is_winding_down = False
+        self.now = self.loop.time()  # half a second old at most: asking costs more than a look
+        self.date = b""
+        self.tick()
+
+    async def run(self) -> None:
+        """Keep time for ever."""
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self.tick()
+
+    def tick(self) -> None:
+        """Look at the clock; end what has lasted too long."""
+        now = self.now = self.loop.time()
+        self.date = b"date: %b\r\n" % formatdate(time.time(), usegmt=True).encode("ascii")
+        late = [c for c in self.connections if c.deadline < now or c.write_deadline < now]
+        for connection in late:
+            try:
+                connection.expire()
+            except Exception:  # noqa: BLE001 - the others have their limits, too
+                _log.exception("a connection could not be ended")
+                connection.abort()
+
+    def wind_down(self) -> None:
+        """Close idle connections now and the others after the answer they are at."""
+        self.is_winding_down = True
+        for connection in list(self.connections):
+            connection.wind_down()
+
+    def abort_all(self) -> None:
+        """Drop what is still open."""
+        for connection in list(self.connections):
+            connection.abort()
+
+    def render(self, refusal: Refusal) -> tuple[Headers, bytes]:
+        """Return fields and body of a refusal that no call was made for; it is counted here."""
+        plane = self.plane
+        request_id = plane.next_request_id()
+        own = [(b"server", b"tollgate"), (b"x-request-id", request_id)]
+        fields, body = render(refusal, request_id, own)
+        plane.counters.observe(refusal.status, 0, 0, len(body))
+        return [field for field in fields if field[0] not in _FRAMING], body
+
+
+_FRAMING: Final = frozenset({b"content-length", b"connection"})

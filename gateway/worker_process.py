@@ -1,0 +1,111 @@
+"""A worker process: `python -m gateway.worker_process`, started and watched by `gateway.server`."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import ssl
+import sys
+from contextlib import suppress
+from typing import Final
+
+import uvloop
+
+from gateway import config
+from gateway.asgi_bridge import bridge
+from gateway.config import Config
+from gateway.dataplane.pipeline import serve_call
+from gateway.dataplane.usage_journal import UsageJournalUnusable
+from gateway.front import listener
+from gateway.front.shared import Front
+from gateway.worker import Worker
+
+CANNOT_START: Final = 2  # the exit code; standard error has one sentence
+# Calls make no cycles, so the collector may look rarely; its pauses are every caller's.
+_GC_THRESHOLDS: Final = (20_000, 20, 50)
+
+# Calls have 10 s, what is shipped at the end the rest; the parent has no more patience either.
+_LAST_SECONDS: Final = 20
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Return the exit code, after SIGTERM and the end of the calls under way."""
+    logging.basicConfig(
+        level=os.environ.get("TOLLGATE_LOG_LEVEL", "INFO"),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    try:
+        uvloop.run(_serve(config.load()))
+    except (config.BadConfiguration, UsageJournalUnusable) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for the person who started it
+        return CANNOT_START
+    return 0
+
+
+async def _serve(settings: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    context = _make_context(settings)
+    loop.add_signal_handler(signal.SIGHUP, _reload, settings, context)
+    worker = Worker(settings)
+    await worker.start()
+    plane = worker.plane
+    front = Front(
+        plane,
+        lambda request: bridge(lambda *asgi: serve_call(plane, *asgi), request),
+        scheme="https" if context else "http",
+    )
+    keeping_time = asyncio.create_task(front.run())
+    listening = listener.open_socket(settings.bind, settings.port)
+    server = await listener.listen(front, listening, context)
+    _settle()
+    await stop.wait()
+    signal.alarm(_LAST_SECONDS)  # its default ends the process: nothing may keep it for ever
+    server.close()
+    front.wind_down()
+    await worker.stop()
+    front.abort_all()
+    keeping_time.cancel()
+
+
+def _make_context(settings: Config) -> ssl.SSLContext | None:
+    if settings.certificate is None or settings.key is None:
+        return None
+    try:
+        return listener.make_context(settings.certificate, settings.key)
+    except OSError as error:
+        raise config.BadConfiguration(
+            f"The TLS certificate or key cannot be used: {error}."
+        ) from error
+
+
+def _reload(settings: Config, context: ssl.SSLContext | None) -> None:
+    """Read the certificate again (SIGHUP); what is not usable leaves the one in force."""
+    if context is None or settings.certificate is None or settings.key is None:
+        return
+    try:
+        listener.reload_certificate(context, settings.certificate, settings.key)
+    except OSError:
+        _log.exception("the new TLS certificate cannot be used, the one before stays")
+    else:
+        _log.info("the TLS certificate was read again")
+
+
+def _settle() -> None:
+    """Prepare the process for calls."""
+    # What is here now stays: the collector need not walk it during calls.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    if sys.platform == "linux":
+        with suppress(OSError):  # a sandbox may forbid it: slower, but right
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
