@@ -104,7 +104,15 @@ def service(register):
 
 
 @pytest.fixture(scope="session")
-def resource_server(stack, metadata, service):
+def registrar_token(stack):
+    """A token that may declare protected resources."""
+    registrar = json.loads((stack.home / "secrets" / "tollgate-ams.json").read_text())
+    resource = f"{stack.issuer}/oauth/protected-resources"
+    return stack.token(scope="resources:write", client=registrar, resource=resource)
+
+
+@pytest.fixture(scope="session")
+def resource_server(stack, service, registrar_token):
     """Somebody else's API, which asks the token service about tokens itself."""
     client = service()
     declaration = {
@@ -117,11 +125,11 @@ def resource_server(stack, metadata, service):
         "claims": ["email"],
         "introspection_clients": [client["client_id"]],
     }
-    registrar = json.loads((stack.home / "secrets" / "tollgate-ams.json").read_text())
-    registry = f"{stack.issuer}/oauth/protected-resources"
-    token = stack.token(scope="resources:write", client=registrar, resource=registry)
     answer = httpx.put(
-        registry, json=declaration, headers={"Authorization": f"Bearer {token}"}, timeout=15
+        f"{stack.issuer}/oauth/protected-resources",
+        json=declaration,
+        headers={"Authorization": f"Bearer {registrar_token}"},
+        timeout=15,
     )
     assert answer.status_code == 200, answer.text
     return client

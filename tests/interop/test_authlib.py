@@ -73,7 +73,7 @@ def test_session_refreshes_by_itself(stack, person, app, resource_server):
         visit.app.client_secret,
         token={**token, "expires_at": 1},
         token_endpoint=visit.app.server_metadata["token_endpoint"],
-        update_token=lambda new, refresh_token, access_token=None: fresh.append(new),
+        update_token=lambda new, **_: fresh.append(new),
     )
 
     with session:

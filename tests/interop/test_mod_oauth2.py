@@ -1,4 +1,4 @@
-"""Apache's mod_oauth2 as a resource server (C): by introspection, and behind the gateway by JWKS."""
+"""Apache's mod_oauth2 (C) as a resource server that introspects, and as an upstream with JWKS."""
 
 from urllib.parse import urlencode
 

@@ -1,0 +1,167 @@
+"""Schemathesis sends what the OpenAPI documents allow, and what they do not: never a 5xx.
+
+Each document is walked twice: with credentials that open the operation, and with invented ones.
+Both come from loopback addresses of their own, so that the throttle of wrong guesses, which counts
+by network, holds up nobody else.
+"""
+
+import base64
+import secrets
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from requests.adapters import HTTPAdapter
+from schemathesis import checks
+
+from tests.interop.sign_in import sign_in
+from tests.live_stack import ROOT
+
+pytestmark = pytest.mark.live
+
+
+def read_document(name, *, systematic):
+    """The OpenAPI document; `systematic` walks the bounds of each member, some 30 cases each."""
+    phases = {"examples": {"enabled": False}, "coverage": {"enabled": systematic}}
+    config = schemathesis.Config.from_dict({"phases": phases})
+    return schemathesis.openapi.from_path(ROOT / "docs" / f"{name}.yaml", config=config)
+
+
+MEMBERS_DOCUMENT = read_document("token-service-api", systematic=True)
+STRANGERS_DOCUMENT = read_document("token-service-api", systematic=False)
+OPERATORS_DOCUMENT = read_document("management-api", systematic=False)
+AS_DOCUMENTED = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.response_headers_conformance,
+]
+STRANGERS_ADDRESS = "127.0.0.66"
+MEMBERS_ADDRESS = "127.0.0.67"
+
+
+def at_most(examples):
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+    )
+
+
+@pytest.fixture(scope="module")
+def stranger():
+    with open_session(STRANGERS_ADDRESS) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def member():
+    with open_session(MEMBERS_ADDRESS) as session:
+        yield session
+
+
+def open_session(address):
+    session = requests.Session()
+    session.mount("http://", _From(address))
+    return session
+
+
+class _From(HTTPAdapter):
+    """Connections that leave from this address."""
+
+    def __init__(self, address):
+        self._address = address
+        super().__init__()
+
+    def init_poolmanager(self, *arguments, **options):
+        super().init_poolmanager(*arguments, **options, source_address=(self._address, 0))
+
+
+@pytest.fixture(scope="module")
+def everyones_client(app):
+    return app(grant_types=["authorization_code", "refresh_token", "client_credentials"])
+
+
+@pytest.fixture(scope="module")
+def persons_token(metadata, person, everyones_client):
+    tokens = sign_in(metadata, person, everyones_client, scope="openid email", resource=None)
+    return tokens["access_token"]
+
+
+@pytest.fixture(scope="module")
+def authorization(stack, everyones_client, persons_token, registrar_token, initial_access_token):
+    """The `Authorization` that opens an operation, by the beginning of its path."""
+    manager = stack.ask("new_management_client", f"fuzzer-{secrets.token_hex(4)}")
+    manage = stack.token(scope="manage", client=manager, resource=f"{stack.issuer}/api")
+    pair = f"{everyones_client['client_id']}:{everyones_client['client_secret']}"
+    return {
+        "/.well-known/": None,
+        "/oauth/jwks": None,
+        "/oauth/userinfo": f"Bearer {persons_token}",
+        "/oauth/protected-resources": f"Bearer {registrar_token}",
+        "/oauth/register": f"Bearer {initial_access_token}",
+        "/oauth/": f"Basic {base64.b64encode(pair.encode()).decode()}",
+        "/api/": f"Bearer {manage}",
+    }
+
+
+@pytest.fixture
+def record(app):
+    """A client that may be changed and deleted."""
+    return app()
+
+
+@MEMBERS_DOCUMENT.parametrize()
+@at_most(10)
+def test_token_service_answers_its_clients_as_documented(
+    case, stack, member, authorization, record
+):
+    if "client_id" in (case.path_parameters or {}):
+        aim_at(case, record)
+    else:
+        open_operation(case, authorization)
+
+    case.call_and_validate(base_url=stack.issuer, session=member, checks=AS_DOCUMENTED)
+
+
+@STRANGERS_DOCUMENT.parametrize()
+@at_most(3)
+def test_token_service_answers_strangers_as_documented(case, stack, stranger):
+    case.call_and_validate(base_url=stack.issuer, session=stranger, checks=AS_DOCUMENTED)
+
+
+@OPERATORS_DOCUMENT.parametrize()
+@at_most(15)
+def test_management_api_never_fails_its_operator(case, stack, member, authorization):
+    open_operation(case, authorization)
+
+    case.call_and_validate(
+        base_url=stack.issuer, session=member, checks=[checks.not_a_server_error]
+    )
+
+
+@OPERATORS_DOCUMENT.parametrize()
+@at_most(3)
+def test_management_api_never_fails_a_stranger(case, stack, stranger):
+    case.call_and_validate(
+        base_url=stack.issuer, session=stranger, checks=[checks.not_a_server_error]
+    )
+
+
+def open_operation(case, authorization):
+    known = next(value for path, value in authorization.items() if case.path.startswith(path))
+    case.headers.pop("Authorization", None)
+    if known is not None:
+        case.headers["Authorization"] = known
+
+
+def aim_at(case, client):
+    case.path_parameters["client_id"] = client["client_id"]
+    case.headers["Authorization"] = f"Bearer {client['registration_access_token']}"
+    if isinstance(case.body, dict):
+        case.body["client_id"] = client["client_id"]
