@@ -33,6 +33,7 @@ app.conf.beat_schedule = {
     "seal the audit log": _every("ims.tasks.seal_audit_log", 5),
     "note used clients": _every("ims.tasks.note_used_clients", 300),
     "remove unused clients": _every("ims.tasks.remove_unused_clients", 6 * 3600),
+    "read client documents": _every("ims.tasks.read_client_documents", 3600),
     "rotate signing keys": _every("ims.tasks.rotate_signing_keys", 3600),
 }
 

@@ -13,6 +13,7 @@ from ims.services.delete_expired_secrets import delete_expired_secrets
 from ims.services.delete_expired_sessions import delete_expired_sessions
 from ims.services.maintain_partitions import maintain_partitions
 from ims.services.note_client_use import note_client_use
+from ims.services.refresh_client_documents import refresh_client_documents
 from ims.services.remove_unused_clients import remove_unused_clients as remove_unused
 from ims.services.schedule_signing_keys import schedule_signing_keys
 from ims.services.seal_audit_events import seal_audit_events
@@ -67,3 +68,11 @@ def remove_unused_clients() -> None:
     outcome = remove_unused()
     if outcome.warned or outcome.removed:
         logger.info("Unused clients warned of: %d; removed: %d", outcome.warned, outcome.removed)
+
+
+@shared_task
+def read_client_documents() -> None:
+    """Read metadata documents of clients in use anew; those that are gone take effect."""
+    removed = refresh_client_documents()
+    if removed:
+        logger.info("Clients removed whose metadata documents are gone: %d", removed)

@@ -34,7 +34,7 @@ class ClientDocumentInline(StackedInline):
     """Where its record comes from."""
 
     model = ClientDocument
-    fields = readonly_fields = ("read_at", "fresh_until", "failures", "problem", "retry_at")
+    fields = readonly_fields = ("read_at", "fresh_until", "withdrawn_at", "problem")
     can_delete = False
     max_num = 0
     verbose_name_plural = "metadata document"

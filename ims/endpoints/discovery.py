@@ -12,6 +12,7 @@ from ims.checks import prompt_is_coherent
 from ims.endpoints.endpoint import oauth_endpoint
 from ims.endpoints.token import GRANT_TYPES
 from ims.models import Client
+from ims.queries.client_documents import takes_client_documents
 from ims.queries.published_scopes import list_published_scopes
 
 _CLAIMS: Final = (
@@ -92,6 +93,7 @@ def _list_capabilities() -> dict[str, object]:
         "acr_values_supported": [ACR_ONE_FACTOR, ACR_TWO_FACTORS],
         "prompt_values_supported": list(prompt_is_coherent.SUPPORTED),
         "authorization_response_iss_parameter_supported": True,
+        "client_id_metadata_document_supported": takes_client_documents(),
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,

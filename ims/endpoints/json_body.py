@@ -1,12 +1,12 @@
 """RFC 8259: the JSON object in a request's body, read strictly."""
 
-import json
 from typing import Any, Final
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 
+from ims.strict_json import MalformedJSON, parse_json
 from wire.oauth_errors import InvalidRequest
 
 LARGEST_BODY_BYTES: Final = 65_536
@@ -46,28 +46,9 @@ def _read_body(request: HttpRequest) -> bytes:
 
 def _parse(body: bytes) -> object:
     try:
-        document: object = json.loads(
-            body.decode(), object_pairs_hook=_build_object, parse_constant=_refuse_constant
-        )
-        # Unpaired surrogates and numbers beyond a float's range pass the parser and fail here.
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("The body is not well-formed JSON in UTF-8.") from error
-    if "\\u0000" in text:
-        raise InvalidRequest("NUL is not allowed.")
-    return document
-
-
-def _build_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise InvalidRequest("A member of the JSON object is named twice.")
-    return members
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
+        return parse_json(body)
+    except MalformedJSON as error:
+        raise InvalidRequest(f"The request body: {error}") from error
 
 
 def _too_large() -> InvalidRequest:

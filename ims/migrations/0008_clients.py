@@ -23,10 +23,8 @@ class Migration(migrations.Migration):
                 ),
                 ("read_at", models.DateTimeField()),
                 ("fresh_until", models.DateTimeField()),
-                ("etag", models.CharField(blank=True, max_length=256)),
-                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("withdrawn_at", models.DateTimeField(blank=True, null=True)),
                 ("problem", models.CharField(blank=True, max_length=256)),
-                ("retry_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(

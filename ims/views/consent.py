@@ -14,10 +14,12 @@ from ims.authorization.interaction import Interaction
 from ims.authorization.pending import PendingRequest
 from ims.authorization.request import AuthorizationRequest
 from ims.checks import table
+from ims.checks.host_patterns import host_of
 from ims.endpoints.authorize import answer_with_code, find_due_interaction, go_to_page
 from ims.endpoints.browser_endpoint import allow_form_to_reach, browser_endpoint
+from ims.models import Client
 from ims.queries.permissions import list_permission_groups
-from ims.redirect_uris import as_destination
+from ims.redirect_uris import as_destination, is_interceptable
 from ims.services.record_consent import record_consent
 from wire.oauth_errors import AccessDenied, UnsafeRedirect
 
@@ -104,8 +106,17 @@ def _show_page(
         "request_id": request_id,
         "seen": _fingerprint(checked),
         "client_name": checked.client.name or checked.client.client_id,
+        "publisher": _get_publisher(checked.client),
         "destination": as_destination(checked.redirect_uri),
+        # RFC 8252 §8.6: nothing but the person knows which program there will read the answer.
+        "is_on_this_device": checked.client.is_public and is_interceptable(checked.redirect_uri),
         "groups": list_permission_groups([(checked.scopes, checked.resources)]),
     }
     response = render(request, "ims/consent.html", page)
     return allow_form_to_reach(response, checked.redirect_uri)
+
+
+def _get_publisher(client: Client) -> str:
+    """Return whose word the client's name is, where that is nobody's here: a host, or nothing."""
+    has_document = client.registration_source == Client.RegistrationSource.CIMD
+    return host_of(client.client_id) if has_document else ""
