@@ -34,6 +34,7 @@ app.conf.beat_schedule = {
     "note used clients": _every("ims.tasks.note_used_clients", 300),
     "remove unused clients": _every("ims.tasks.remove_unused_clients", 6 * 3600),
     "read client documents": _every("ims.tasks.read_client_documents", 3600),
+    "read the keys of APIs": _every("ims.tasks.read_keys_of_resources", 20),
     "rotate signing keys": _every("ims.tasks.rotate_signing_keys", 3600),
 }
 

@@ -4,6 +4,7 @@ import logging
 
 from celery import shared_task
 
+from ims.queries.resource_keys import list_resources_to_read
 from ims.services.delete_ended_grants import delete_ended_grants
 from ims.services.delete_expired_device_authorizations import (
     delete_expired_device_authorizations,
@@ -13,6 +14,7 @@ from ims.services.delete_expired_secrets import delete_expired_secrets
 from ims.services.delete_expired_sessions import delete_expired_sessions
 from ims.services.maintain_partitions import maintain_partitions
 from ims.services.note_client_use import note_client_use
+from ims.services.read_resource_keys import read_resource_keys
 from ims.services.refresh_client_documents import refresh_client_documents
 from ims.services.remove_unused_clients import remove_unused_clients as remove_unused
 from ims.services.schedule_signing_keys import schedule_signing_keys
@@ -38,6 +40,13 @@ def prepare_partitions() -> None:
     changes = maintain_partitions()
     if changes.created or changes.dropped:
         logger.info("Partitions made: %s; dropped: %s", changes.created, changes.dropped)
+
+
+@shared_task
+def read_keys_of_resources() -> None:
+    """Read the keys that APIs publish: new addresses at once, the others every hour."""
+    for record in list_resources_to_read():
+        read_resource_keys(protected_resource=record)
 
 
 @shared_task

@@ -16,7 +16,7 @@ from ims.admin.initial_access_tokens import InitialAccessTokenAdmin
 from ims.admin.keys import SigningKeyAdmin
 from ims.admin.registration_policies import RegistrationPolicyAdmin
 from ims.admin.resources import ProtectedResourceAdmin
-from ims.admin.users import UserAdmin
+from ims.admin.users import UserAdmin, change_own_password
 from ims.models import (
     AuditEvent,
     AuditSeal,
@@ -40,4 +40,5 @@ admin.site.register(SigningKey, SigningKeyAdmin)
 admin.site.register(ProtectedResource, ProtectedResourceAdmin)
 admin.site.register(AuditEvent, AuditEventAdmin)
 admin.site.register(AuditSeal, AuditSealAdmin)
+admin.site.password_change = change_own_password  # type: ignore[method-assign,assignment]
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ims import conf
+from ims.checks.jwt_settings import JWTSettings, parse_jwt_settings
 from ims.claim_sources import DECLARABLE_CLAIMS
 from ims.models import Client
 from wire.oauth_errors import InvalidRequest
@@ -23,13 +24,17 @@ _SCOPE_TOKEN: Final = re.compile(r"[!#-\[\]-~]+")
 
 @dataclass(frozen=True, slots=True)
 class ResourceDeclaration:
-    """A checked declaration. `scopes` maps a name to the words of the consent page."""
+    """A checked declaration. `scopes` maps a name to the words of the consent page.
+
+    One that says nothing of `jwt` leaves what was chosen before, in admin for instance.
+    """
 
     resource: str
     resource_name: str
     scopes: Mapping[str, str]
     claims: tuple[str, ...]
     introspection_clients: tuple[str, ...]
+    jwt: JWTSettings | None = None
 
     def as_document(self) -> dict[str, object]:
         """Return the JSON members, as they are sent."""
@@ -42,6 +47,7 @@ class ResourceDeclaration:
             ],
             "claims": list(self.claims),
             "introspection_clients": list(self.introspection_clients),
+            **(self.jwt.as_document() if self.jwt else {}),
         }
 
 
@@ -60,6 +66,7 @@ def parse_resource_declaration(document: Mapping[str, Any]) -> ResourceDeclarati
         scopes=_parse_scopes(document.get("scopes", [])),
         claims=claims,
         introspection_clients=_texts(document, "introspection_clients", 255),
+        jwt=parse_jwt_settings(document),
     )
 
 

@@ -11,12 +11,13 @@ from ims.services.record_audit_event import record_audit_event
 
 @transaction.atomic
 def change_password(
-    *, user: User, password: str, event: Event, kept_session_key: str | None = None
+    *, user: User, password: str | None, event: Event, kept_session_key: str | None = None
 ) -> None:
     """Set the password, end every session but `kept_session_key`, and what applications hold.
 
     Whoever knew the old password may be signed in elsewhere and may have let an application in:
     neither outlives it. Applications ask again at the next sign-in, and need no new consent.
+    Without a password nobody signs in by one.
     """
     user.set_password(password)
     user.save()

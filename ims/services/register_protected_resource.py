@@ -4,6 +4,7 @@ from django.db import transaction
 
 from ims.checks.resource_declaration import ResourceDeclaration
 from ims.models import Client, ProtectedResource, ResourceScope
+from ims.services.configure_jwt import configure_jwt
 from wire.oauth_errors import InvalidRequest
 
 
@@ -25,6 +26,8 @@ def register_protected_resource(
             "registered_by": registered_by,
         },
     )
+    if declaration.jwt is not None:
+        configure_jwt(protected_resource=record, settings=declaration.jwt)
     record.introspection_clients.set(clients)
     record.scopes.exclude(name__in=declaration.scopes).delete()
     ResourceScope.objects.bulk_create(

@@ -1,6 +1,7 @@
 """Revocation of everything a client holds."""
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from ims.models import AccessToken, Client, Grant
@@ -12,16 +13,19 @@ from ims.services.write_revocation_events import write_revocation_events
 def revoke_client_tokens(*, client: Client) -> int:
     """End every grant and access token of `client`; return how many access tokens were live.
 
+    Those that others got in exchange for its tokens (RFC 8693) hang on its grants and end as well.
     Grants are locked before the client, in the order in which tokens are issued, so that the two
     do not wait for each other; the locks keep out tokens that are being issued (`revoke_grant`).
     """
     now = timezone.now()
     grants = Grant.objects.filter(client=client, revoked_at=None)
-    list(grants.order_by("pk").select_for_update().values_list("pk", flat=True))
+    ended = list(grants.order_by("pk").select_for_update().values_list("pk", flat=True))
     Client.objects.select_for_update().get(pk=client.pk)
     lock_client_tokens(client=client)
     grants.update(revoked_at=now)
-    live = AccessToken.objects.filter(client=client, revoked_at=None, expires_at__gt=now)
+    live = AccessToken.objects.filter(
+        Q(client=client) | Q(grant__in=ended), revoked_at=None, expires_at__gt=now
+    )
     tokens = list(live.select_for_update().only("digest", "expires_at"))
     live.update(revoked_at=now)
     write_revocation_events(access_tokens=tokens)
