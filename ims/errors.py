@@ -139,8 +139,11 @@ class TooManySecrets(InvalidRequest):
 class AuthorizationRefused(Exception):
     """An error that travels to the client's validated redirect URI (RFC 6749 §4.1.2.1)."""
 
-    def __init__(self, error: OAuthError, *, redirect_uri: str, state: str) -> None:
+    def __init__(
+        self, error: OAuthError, *, redirect_uri: str, state: str, client_id: str = ""
+    ) -> None:
         super().__init__(str(error))
         self.error = error
         self.redirect_uri = redirect_uri
         self.state = state
+        self.client_id = client_id

@@ -3,7 +3,11 @@
 Only failures are counted, in Valkey, by what was guessed at and the network it came from (an IPv4
 address, an IPv6 /64), and by the network alone. So nobody can lock a client or a person out from
 elsewhere, and a right credential costs no round trip: before a check only this process's memory of
-blocked networks is asked. See `guard` for who is refused before, and who after the check.
+blocked networks is asked.
+
+A credential of 256 random bits is checked even from a network that is blocked: its owner is never
+kept out, and guessing it is hopeless. A guessable one (a secret that somebody chose, a password, a
+code that is typed) is refused unseen there, or guessing would go on as before.
 
 While Valkey is away each process counts for itself: the limits hold, by process.
 """
@@ -11,8 +15,7 @@ While Valkey is away each process counts for itself: the limits hold, by process
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -27,7 +30,6 @@ from ims.audit import context
 from ims.audit.events import Event, Outcome
 from ims.errors import Throttled
 from ims.services.record_audit_event import record_audit_event
-from wire.oauth_errors import OAuthError
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +87,10 @@ class _Memory:
     def clear(self) -> None:
         self._kept.clear()
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._kept
+
     def _tidy(self) -> None:
         now = time.monotonic()
         live = {key: kept for key, kept in self._kept.copy().items() if kept[1] > now}
@@ -96,33 +102,10 @@ _blocked: Final = _Memory()
 _counted_here: Final = _Memory()
 
 
-@contextmanager
-def guard(
-    purpose: Purpose, *, subject: str, is_guessable: bool, address: str | None = None
-) -> Iterator[None]:
-    """Check a credential within the block; an OAuthError that leaves it counts as a failure.
-
-    A credential of 256 random bits is checked even from a network that is blocked: its owner is
-    never kept out, and guessing it is hopeless. A guessable one (a secret that somebody chose) is
-    refused unseen there, or guessing would go on as before. Raises Throttled in place of the
-    error once there were too many.
-    """
-    if is_guessable:
-        refuse_blocked(purpose, subject=subject, address=address)
-    try:
-        yield
-    except Throttled:
-        raise
-    except OAuthError as error:
-        if error.status < 500:  # what we could not do is nobody's guess
-            wait = count_failure(purpose, subject=subject, address=address)
-            if wait:
-                raise Throttled(retry_after_seconds=wait, detail=error.detail) from error
-        raise
-
-
 def refuse_blocked(purpose: Purpose, *, subject: str, address: str | None = None) -> None:
     """Raise Throttled where this process knows the network to be blocked; no round trip."""
+    if _blocked.is_empty:
+        return
     wait = _find_block(_list_buckets(purpose, subject, address))
     if wait:
         raise Throttled(retry_after_seconds=wait)

@@ -29,11 +29,13 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class AuditContext:
     """The origin of the events of one request, or of none.
 
-    `facts` go into the detail of every event of this request.
+    `facts` go into the detail of every event of this request; `client_id` is the client that has
+    proved who it is.
     """
 
     request: HttpRequest | None = None
     actor: str = SYSTEM
+    client_id: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -97,6 +99,13 @@ def note(**facts: Any) -> None:
     context = _current.get(None)
     if context is not None:
         context.facts.update(facts)
+
+
+def identify(client_id: str) -> None:
+    """Keep which client the present request is of: it has proved it."""
+    context = _current.get(None)
+    if context is not None:
+        context.client_id = client_id
 
 
 def client_address(request: HttpRequest) -> str | None:

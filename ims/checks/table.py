@@ -67,4 +67,9 @@ def check_authorization_request(
 
 def refuse(request: AuthorizationRequest, error: OAuthError) -> AuthorizationRefused:
     """Return the refusal that takes `error` to the redirect URI of a checked request."""
-    return AuthorizationRefused(error, redirect_uri=request.redirect_uri, state=request.state)
+    return AuthorizationRefused(
+        error,
+        redirect_uri=request.redirect_uri,
+        state=request.state,
+        client_id=request.client.client_id,
+    )

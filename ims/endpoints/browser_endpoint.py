@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.utils.encoding import escape_uri_path
 
 from ims import conf, redirect_uris
+from ims.endpoints.refusals import record_authorization_refusal
 from ims.errors import AuthorizationRefused
 from wire.oauth_errors import OAuthError
 
@@ -39,6 +40,7 @@ def browser_endpoint(*methods: str, ends_forms: bool = False) -> Callable[[View[
                 response = view(request, *args, **kwargs)
             except AuthorizationRefused as refusal:
                 logger.info("%s refused: %s", escape_uri_path(request.path), refusal.error.code)
+                record_authorization_refusal(request, refusal)
                 response = answer_client(
                     request,
                     redirect_uri=refusal.redirect_uri,

@@ -11,9 +11,14 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
+from ims import throttle
+from ims.audit import context
+from ims.audit.events import Event
+from ims.endpoints.refusals import refuse_guess
 from ims.models import Client, ClientSecret
+from ims.throttle import Purpose
 from wire import bearer
-from wire.oauth_errors import InvalidClient, InvalidRequest
+from wire.oauth_errors import InvalidClient, InvalidRequest, OAuthError
 
 _LONGEST_CLIENT_ID: Final = 255
 _LONGEST_SECRET: Final = 512
@@ -87,6 +92,7 @@ def get_authenticated_client(presented: PresentedCredentials) -> Client:
     if client is None:
         raise refused(presented)
     check_method(presented, registered=client.token_endpoint_auth_method)
+    context.identify(client.client_id)
     return client
 
 
@@ -99,10 +105,19 @@ def check_method(presented: PresentedCredentials, *, registered: str) -> None:
         )
 
 
-def refused(presented: PresentedCredentials) -> InvalidClient:
-    """Return the one error for everything that may be wrong with a client's credentials."""
-    return InvalidClient(
-        _REFUSED, detail=f"client {presented.client_id!r} failed by {presented.method}"
+def refused(presented: PresentedCredentials) -> OAuthError:
+    """Return the one error for everything that may be wrong with a client's credentials.
+
+    It is counted and recorded: Throttled in its place once there were too many.
+    """
+    return refuse_guess(
+        InvalidClient(
+            _REFUSED, detail=f"client {presented.client_id!r} failed by {presented.method}"
+        ),
+        purpose=Purpose.CLIENT_AUTHENTICATION,
+        event=Event.CLIENT_AUTHENTICATION_FAILED,
+        subject=presented.client_id,
+        client_id=presented.client_id,
     )
 
 
@@ -135,4 +150,7 @@ def _present(client_id: str, secret: str, method: str) -> PresentedCredentials:
         raise InvalidClient(_REFUSED)
     if not secret:
         return PresentedCredentials(client_id, Client.AuthMethod.NONE.value)
+    if not bearer.is_well_formed(secret, bearer.Prefix.CLIENT_SECRET):
+        # An operator's own choice, or a guess: not looked at from where too many were wrong.
+        throttle.refuse_blocked(Purpose.CLIENT_AUTHENTICATION, subject=client_id)
     return PresentedCredentials(client_id, method, bearer.digest(secret))

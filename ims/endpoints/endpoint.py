@@ -12,6 +12,7 @@ from django.utils.encoding import escape_uri_path
 from django.views.decorators.csrf import csrf_exempt
 
 from ims.endpoints.bearer_authentication import MissingToken
+from ims.endpoints.refusals import record_refusal
 from ims.errors import Throttled
 from wire import oauth_errors
 
@@ -67,7 +68,7 @@ def oauth_endpoint(*methods: str, is_shared: bool = False) -> Callable[[View[P]]
                 _check_request(request)
                 response = view(request, *args, **kwargs)
             except oauth_errors.OAuthError as error:
-                response = answer_error(error)
+                response = answer_error(record_refusal(request, error))
                 _log_refusal(request, error)
             response.headers.setdefault("Cache-Control", "no-store")
             return _share(response, is_shared=is_shared)

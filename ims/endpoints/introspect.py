@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
+from ims.audit import context
 from ims.endpoints import client_authentication
 from ims.endpoints.endpoint import oauth_endpoint
 from ims.introspected import IntrospectedToken, VisibleResource
@@ -71,6 +72,7 @@ def _find(request: HttpRequest) -> Introspection:
     client_authentication.check_method(
         presented, registered=answer.caller.token_endpoint_auth_method
     )
+    context.identify(presented.client_id)
     if not token:
         raise InvalidRequest("token: the parameter is missing; send it form-urlencoded.")
     return answer

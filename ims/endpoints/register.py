@@ -8,10 +8,13 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from ims import conf
+from ims.audit import context
+from ims.audit.events import Event
 from ims.checks.client_metadata import ClientMetadata, RegistrationLimits, parse_client_metadata
 from ims.endpoints.bearer_authentication import read_bearer
 from ims.endpoints.endpoint import oauth_endpoint
 from ims.endpoints.json_body import read_json_object, read_optional_json_object
+from ims.endpoints.refusals import refuse_guess
 from ims.models import Client, InitialAccessToken, RegistrationPolicy
 from ims.queries.clients import (
     describe_secret,
@@ -26,6 +29,7 @@ from ims.services.ensure_registration_policy import ensure_registration_policy
 from ims.services.register_client import register_client
 from ims.services.rotate_client_secret import rotate_client_secret
 from ims.services.update_client import update_client
+from ims.throttle import Purpose
 from wire import bearer
 from wire.oauth_errors import InvalidClientMetadata, InvalidRequest, InvalidToken
 
@@ -84,7 +88,11 @@ def _get_permission(request: HttpRequest) -> _Permission:
     if bearer.is_well_formed(token, bearer.Prefix.INITIAL_ACCESS_TOKEN):
         found = find_initial_access_token(token=token)
     if found is None:
-        raise InvalidToken("The initial access token is unknown, expired or used up.")
+        raise refuse_guess(
+            InvalidToken("The initial access token is unknown, expired or used up."),
+            purpose=Purpose.REGISTRATION,
+            event=Event.REGISTRATION_REFUSED,
+        )
     return _Permission(found, found.policy)
 
 
@@ -139,7 +147,14 @@ def _authenticate(request: HttpRequest, client_id: str) -> tuple[str, Client]:
     if is_token and "\0" not in client_id:
         client = find_registered_client(client_id=client_id, token=token)
     if client is None:
-        raise InvalidToken("The registration access token does not belong to a live client here.")
+        raise refuse_guess(
+            InvalidToken("The registration access token does not belong to a live client here."),
+            purpose=Purpose.REGISTRATION_ACCESS,
+            event=Event.REGISTRATION_REFUSED,
+            subject=client_id,
+            client_id=client_id,
+        )
+    context.identify(client.client_id)
     return token, client
 
 

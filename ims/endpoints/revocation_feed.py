@@ -9,14 +9,18 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from io import BytesIO
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
 
+from ims.audit.context import AuditContext, bind
 from ims.endpoints import client_authentication
 from ims.endpoints.endpoint import build_challenge
+from ims.errors import Throttled
 from ims.models import Client
 from ims.queries.revocations import get_revocations, may_read_revocations
 from wire.change_signal import ChangeSignal
@@ -54,7 +58,8 @@ def build_application(signal: ChangeSignal) -> Application:
         try:
             header = _get_authorization(scope)
             after, wait_seconds = _parse_query(scope["query_string"])
-            await sync_to_async(_authenticate, thread_sensitive=False)(header)
+            with bind(AuditContext(request=ASGIRequest(scope, BytesIO()))):
+                await sync_to_async(_authenticate, thread_sensitive=False)(header)
             page = await _poll(signal, receive, after, wait_seconds)
         except OAuthError as error:
             logger.info("GET %s refused: %s %s", scope["path"], error.code, error.detail)
@@ -166,6 +171,8 @@ def _parse_number(query: dict[str, list[str]], name: str, largest: int) -> int |
 
 async def _answer_error(send: Send, error: OAuthError, *, status: int) -> None:
     headers = {"Allow": "GET"} if status == 405 else {}
+    if isinstance(error, Throttled):
+        headers["Retry-After"] = str(error.retry_after_seconds)
     challenge = build_challenge(error)
     if challenge:
         headers["WWW-Authenticate"] = challenge

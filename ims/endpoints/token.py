@@ -6,6 +6,7 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from ims.audit import context
 from ims.checks.client_metadata import DEVICE_CODE
 from ims.endpoints.client_authentication import authenticate_client
 from ims.endpoints.endpoint import oauth_endpoint
@@ -55,6 +56,7 @@ def token(request: HttpRequest) -> HttpResponse:
         raise UnsupportedGrantType(f"grant_type: supported are {', '.join(GRANT_TYPES)}.")
     if grant_type not in client.grant_types:
         raise UnauthorizedClient(f"grant_type: this client is not registered for {grant_type}.")
+    context.note(grant_type=grant_type)
     answer = GRANT_TYPES[grant_type](TokenRequest(http=request, client=client))
     # RFC 6749 §5.1: both headers, for caches of any age.
     return JsonResponse(

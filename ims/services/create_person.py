@@ -3,8 +3,10 @@
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 
+from ims.audit.events import Event
 from ims.errors import PersonExists
 from ims.models import User
+from ims.services.record_audit_event import record_audit_event
 from ims.usernames import propose_username
 
 
@@ -23,6 +25,11 @@ def create_person(*, email: str, password: str, name: str = "") -> User:
                 last_name=family_name,
             )
             EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+            record_audit_event(
+                event=Event.PERSON_CREATED,
+                subject=str(user.subject),
+                detail={"role": "person"},
+            )
     except IntegrityError as error:
         raise PersonExists(f"{email} belongs to a person already.") from error
     return user

@@ -8,7 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from ims import conf, keyring
+from ims.audit.events import Event
 from ims.models import SigningKey
+from ims.services.record_audit_event import record_audit_event
 from ims.signing_algorithms import ALGORITHMS, base64url
 
 
@@ -34,5 +36,6 @@ def create_signing_key(
         public_jwk={**members, "kid": kid, "use": "sig", "alg": algorithm},
         activates_at=activates_at or timezone.now(),
     )
+    record_audit_event(event=Event.KEY_CREATED, detail={"kid": kid, "algorithm": algorithm})
     transaction.on_commit(keyring.forget)
     return key

@@ -1,6 +1,8 @@
 """The registry of protected resources: an API goes."""
 
+from ims.audit.events import Event
 from ims.models import ProtectedResource
+from ims.services.record_audit_event import record_audit_event
 
 
 def delete_protected_resource(*, resource: str) -> None:
@@ -8,4 +10,6 @@ def delete_protected_resource(*, resource: str) -> None:
 
     Dropping it again changes nothing.
     """
-    ProtectedResource.objects.filter(resource=resource).delete()
+    deleted, _ = ProtectedResource.objects.filter(resource=resource).delete()
+    if deleted:
+        record_audit_event(event=Event.RESOURCE_DELETED, detail={"resource": resource})

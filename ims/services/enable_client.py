@@ -1,9 +1,15 @@
 """The end of an administrator's stop for a client."""
 
+from django.db import transaction
+
+from ims.audit.events import Event
 from ims.models import Client
+from ims.services.record_audit_event import record_audit_event
 
 
+@transaction.atomic
 def enable_client(*, client: Client) -> None:
     """Let `client` authenticate again; what it held before stays revoked."""
     client.disabled_at = None
     client.save(update_fields=["disabled_at", "updated"])
+    record_audit_event(event=Event.CLIENT_ENABLED, client_id=client.client_id)

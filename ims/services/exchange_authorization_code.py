@@ -10,9 +10,11 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
+from ims.audit.events import Event, Outcome
 from ims.models import AuthorizationCode, Client
 from ims.queries import spendable
 from ims.services.issue_grant_tokens import TokenSet, issue_grant_tokens
+from ims.services.record_audit_event import record_audit_event
 from ims.services.revoke_grant import revoke_grant
 from ims.services.spend_credential import spend_credential
 from wire import bearer
@@ -66,6 +68,13 @@ def exchange_authorization_code(
             )
     # Outside of the transaction above: raising there would roll the revocation back.
     revoke_grant(grant=row.grant)
+    record_audit_event(
+        event=Event.CODE_REPLAYED,
+        outcome=Outcome.FAILURE,
+        client_id=client.client_id,
+        subject=str(row.grant.user.subject),
+        detail={"code": bytes(row.digest)[:8].hex(), "grant": str(row.grant_id)},
+    )
     raise InvalidGrant(
         "code: it was used before. Every token issued from it is revoked now.",
         detail=f"replay of code {row.digest[:4].hex()} of grant {row.grant_id}",

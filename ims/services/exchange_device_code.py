@@ -7,9 +7,11 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
+from ims.audit.events import Event, Outcome
 from ims.models import Client, DeviceAuthorization
 from ims.queries import spendable
 from ims.services.issue_grant_tokens import TokenSet, issue_grant_tokens
+from ims.services.record_audit_event import record_audit_event
 from ims.services.revoke_grant import revoke_grant
 from ims.services.spend_credential import spend_credential
 from wire import bearer
@@ -56,7 +58,15 @@ def exchange_device_code(
     if locked is None:
         raise _note_poll(client, digest)
     # Outside of the transaction above: raising there would roll the revocation back.
-    revoke_grant(grant=spendable.grant_of(locked))
+    grant = spendable.grant_of(locked)
+    revoke_grant(grant=grant)
+    record_audit_event(
+        event=Event.CODE_REPLAYED,
+        outcome=Outcome.FAILURE,
+        client_id=client.client_id,
+        subject=str(grant.user.subject),
+        detail={"code": digest[:8].hex(), "grant": str(grant.pk)},
+    )
     raise InvalidGrant(
         "device_code: it was used before. Every token issued from it is revoked now.",
         detail=f"replay of device code {digest[:4].hex()}",

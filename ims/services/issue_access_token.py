@@ -61,11 +61,10 @@ def issue_access_token(
     digest = bearer.digest(token)
     now = timezone.now()
     expires_at = now + timedelta(seconds=expires_in)
-    subject = str(user.subject) if user else client.client_id
     audit = record_audit_event.build_parameters(
         event=Event.TOKEN_ISSUED,
         client_id=client.client_id,
-        subject=subject,
+        subject=str(user.subject) if user else "",
         detail={"token": digest[:8].hex(), "scopes": scopes, "resources": resources},
     )
     row = (

@@ -6,9 +6,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from ims import conf
+from ims.audit.events import Event
 from ims.authorization.authentication import Authentication
 from ims.authorization.request import AuthorizationRequest
 from ims.models import AuthorizationCode, Grant
+from ims.services.record_audit_event import record_audit_event
 from wire import bearer
 
 
@@ -28,6 +30,12 @@ def issue_authorization_code(
         authenticated_at=authentication.at,
         acr=authentication.acr,
         amr=list(authentication.amr),
+    )
+    record_audit_event(
+        event=Event.AUTHORIZATION_GRANTED,
+        client_id=request.client.client_id,
+        subject=str(authentication.user.subject),
+        detail={"grant": str(grant.pk), "scopes": grant.scopes, "resources": grant.resources},
     )
     code = bearer.mint(bearer.Prefix.AUTHORIZATION_CODE)
     AuthorizationCode.objects.create(

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db import transaction
+
+from ims.audit.events import Event
 from ims.models import InitialAccessToken, RegistrationPolicy
+from ims.services.record_audit_event import record_audit_event
 from wire import bearer
 
 
@@ -16,6 +20,7 @@ class ProvisionedToken:
     record: InitialAccessToken
 
 
+@transaction.atomic
 def provision_initial_access_token(
     *,
     label: str,
@@ -39,4 +44,5 @@ def provision_initial_access_token(
         expires_at=expires_at,
         policy=policy,
     )
+    record_audit_event(event=Event.INITIAL_ACCESS_TOKEN_MADE, detail={"label": label})
     return ProvisionedToken(token, record)

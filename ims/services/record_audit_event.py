@@ -11,6 +11,8 @@ from ims.audit.events import Event, Outcome
 
 _LONGEST_CLIENT_ID: Final = 512
 _LONGEST_REASON: Final = 64
+_LONGEST_SUBJECT: Final = 64
+_LONGEST_ACTOR: Final = 150
 
 # The database fills in id, transaction and time. As a part of another statement it costs no round
 # trip: WITH audit AS (<INSERT_SQL>) INSERT INTO ...
@@ -63,8 +65,8 @@ def build_parameters(
         outcome.value,
         _storable(reason)[:_LONGEST_REASON],
         _storable(client_id)[:_LONGEST_CLIENT_ID],
-        subject,
-        origin.acting,
+        subject[:_LONGEST_SUBJECT],
+        origin.acting[:_LONGEST_ACTOR],
         origin.address,
         _storable(origin.user_agent),
         origin.request_id,

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
+from ims.audit.events import Event
 from ims.models import Client, Consent, User
+from ims.services.record_audit_event import record_audit_event
 
 
 @transaction.atomic
@@ -21,4 +23,10 @@ def record_consent(
     consent = known or Consent(user=user, client=client, resources=at)
     consent.scopes = sorted({*consent.scopes, *scopes})
     consent.save()
+    record_audit_event(
+        event=Event.CONSENT_GIVEN,
+        client_id=client.client_id,
+        subject=str(user.subject),
+        detail={"scopes": consent.scopes, "resources": at},
+    )
     return consent

@@ -2,9 +2,12 @@
 
 from django.db import transaction
 
+from ims.audit.events import Event
+from ims.checks.built_in_resources import BOOTSTRAP
 from ims.checks.resource_declaration import ResourceDeclaration
 from ims.models import Client, ProtectedResource, ResourceScope
 from ims.services.configure_jwt import configure_jwt
+from ims.services.record_audit_event import record_audit_event
 from wire.oauth_errors import InvalidRequest
 
 
@@ -18,7 +21,7 @@ def register_protected_resource(
     introspection client that does not exist or cannot keep a secret.
     """
     clients = _get_clients(declaration.introspection_clients)
-    record, _ = ProtectedResource.objects.update_or_create(
+    record, is_new = ProtectedResource.objects.update_or_create(
         resource=declaration.resource,
         defaults={
             "name": declaration.resource_name,
@@ -39,6 +42,12 @@ def register_protected_resource(
         unique_fields=["protected_resource", "name"],
         update_fields=["description"],
     )
+    if is_new or registered_by != BOOTSTRAP:  # the bootstrap declares its own at every start
+        record_audit_event(
+            event=Event.RESOURCE_REGISTERED,
+            client_id=registered_by,
+            detail={"resource": record.resource, "scopes": list(declaration.scopes)},
+        )
     return record
 
 

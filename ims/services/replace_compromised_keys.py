@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils import timezone
 
+from ims.audit.events import Event
 from ims.models import SigningKey
 from ims.services.create_signing_key import create_signing_key
 from ims.services.flush_exchanged_tokens import flush_exchanged_tokens
 from ims.services.lock_signing_keys import lock_signing_keys
+from ims.services.record_audit_event import record_audit_event
 from ims.services.retire_signing_keys import retire_signing_keys
 
 
@@ -28,4 +30,5 @@ def replace_compromised_keys(*, algorithms: Sequence[str]) -> list[SigningKey]:
     in_use = list(stolen.filter(retired_at=None).values_list("algorithm", flat=True).distinct())
     retire_signing_keys(keys=stolen, are_compromised=True)
     flush_exchanged_tokens()
+    record_audit_event(event=Event.KEY_ROTATED, detail={"compromised": sorted(in_use)})
     return [create_signing_key(algorithm=name, activates_at=now) for name in sorted(in_use)]

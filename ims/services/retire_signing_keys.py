@@ -5,7 +5,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ims import keyring
+from ims.audit.events import Event
 from ims.models import SigningKey
+from ims.services.record_audit_event import record_audit_event
 
 
 def retire_signing_keys(*, keys: QuerySet[SigningKey], are_compromised: bool = False) -> int:
@@ -18,4 +20,12 @@ def retire_signing_keys(*, keys: QuerySet[SigningKey], are_compromised: bool = F
     standing = keys if are_compromised else keys.filter(retired_at=None)
     changes = {"compromised_at": now} if are_compromised else {}
     transaction.on_commit(keyring.forget)
-    return standing.update(retired_at=now, private_key_encrypted=b"", **changes)
+    kids = list(standing.values_list("kid", flat=True))
+    retired = standing.filter(kid__in=kids).update(
+        retired_at=now, private_key_encrypted=b"", **changes
+    )
+    for kid in kids:
+        record_audit_event(
+            event=Event.KEY_RETIRED, detail={"kid": kid, "is_compromised": are_compromised}
+        )
+    return retired

@@ -4,8 +4,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from ims.audit.events import Event
 from ims.models import AccessToken, Client, Grant
 from ims.services.lock_client_tokens import lock_client_tokens
+from ims.services.record_audit_event import record_audit_event
 from ims.services.write_revocation_events import write_revocation_events
 
 
@@ -29,4 +31,9 @@ def revoke_client_tokens(*, client: Client) -> int:
     tokens = list(live.select_for_update().only("digest", "expires_at"))
     live.update(revoked_at=now)
     write_revocation_events(access_tokens=tokens)
+    record_audit_event(
+        event=Event.CLIENT_TOKENS_REVOKED,
+        client_id=client.client_id,
+        detail={"access_tokens": len(tokens)},
+    )
     return len(tokens)

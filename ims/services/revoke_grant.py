@@ -3,7 +3,9 @@
 from django.db import transaction
 from django.utils import timezone
 
+from ims.audit.events import Event
 from ims.models import AccessToken, Grant
+from ims.services.record_audit_event import record_audit_event
 from ims.services.write_revocation_events import write_revocation_events
 
 
@@ -15,8 +17,10 @@ def revoke_grant(*, grant: Grant) -> None:
     is being issued is either seen and revoked here, or sees the grant revoked.
     """
     now = timezone.now()
-    locked = Grant.objects.select_for_update().get(pk=grant.pk)
-    if locked.revoked_at is None:
+    grants = Grant.objects.select_for_update(of=("self",)).select_related("client", "user")
+    locked = grants.get(pk=grant.pk)
+    is_first = locked.revoked_at is None
+    if is_first:
         locked.revoked_at = now
         locked.save(update_fields=["revoked_at"])
     grant.revoked_at = locked.revoked_at
@@ -24,3 +28,10 @@ def revoke_grant(*, grant: Grant) -> None:
     tokens = list(live.select_for_update().only("digest", "expires_at"))
     live.update(revoked_at=now)
     write_revocation_events(access_tokens=tokens)
+    if is_first:
+        record_audit_event(
+            event=Event.GRANT_REVOKED,
+            client_id=locked.client.client_id,
+            subject=str(locked.user.subject),
+            detail={"grant": str(locked.pk), "access_tokens": len(tokens)},
+        )

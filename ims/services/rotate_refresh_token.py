@@ -8,9 +8,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from ims import conf, succession
+from ims.audit.events import Event, Outcome
 from ims.models import Client, RefreshToken
 from ims.queries import spendable
 from ims.services.issue_grant_tokens import TokenSet, issue_grant_tokens
+from ims.services.record_audit_event import record_audit_event
 from ims.services.revoke_grant import revoke_grant
 from ims.services.spend_credential import spend_credential
 from wire import bearer
@@ -56,6 +58,13 @@ def rotate_refresh_token(
             )
     # Outside of the transaction above: raising there would roll the revocation back.
     revoke_grant(grant=row.grant)
+    record_audit_event(
+        event=Event.REFRESH_REPLAYED,
+        outcome=Outcome.FAILURE,
+        client_id=client.client_id,
+        subject=str(row.grant.user.subject),
+        detail={"token": bytes(row.digest)[:8].hex(), "grant": str(row.grant_id)},
+    )
     raise InvalidGrant(
         "refresh_token: it was used before. Every token of its authorization is revoked now.",
         detail=f"replay of refresh token {row.digest[:4].hex()} of grant {row.grant_id}",
