@@ -5,10 +5,13 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from ims.checks.client_metadata import SUPPORTED_GRANT_TYPES
 from ims.checks.host_patterns import is_host_pattern
 from ims.models import Client, RegistrationPolicy
-from ims.queries.registration_limits import STRANGERS_AUTH_METHODS, STRANGERS_GRANT_TYPES
+from ims.registration_limits import (
+    STRANGERS_AUTH_METHODS,
+    STRANGERS_GRANT_TYPES,
+    SUPPORTED_GRANT_TYPES,
+)
 
 
 class ClientForm(forms.ModelForm):  # type: ignore[type-arg]  # no generics at run time

@@ -12,8 +12,9 @@ from unfold.admin import ModelAdmin
 from ims.admin.client_forms import ClientForm
 from ims.admin.client_inlines import ClientDocumentInline, ClientSecretInline
 from ims.errors import TooManySecrets
+from ims.issued_secret import IssuedSecret
 from ims.models import Client
-from ims.services.add_client_secret import IssuedSecret, add_client_secret
+from ims.services.add_client_secret import add_client_secret
 from ims.services.delete_client import delete_client
 from ims.services.disable_client import disable_client
 from ims.services.enable_client import enable_client

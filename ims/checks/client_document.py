@@ -11,12 +11,13 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
-from ims.checks.client_metadata import ClientMetadata, RegistrationLimits, parse_client_metadata
+from ims.checks.client_metadata import ClientMetadata, parse_client_metadata
 from ims.checks.client_metadata_members import find_parser
 from ims.checks.host_patterns import host_matches, host_of
 from ims.checks.redirect_uris import LOOPBACK_HOSTS, check_redirect_uri
 from ims.errors import ClientDocumentRefused
 from ims.models import Client
+from ims.registration_limits import RegistrationLimits
 from ims.strict_json import MalformedJSON, parse_json
 from wire.oauth_errors import OAuthError
 

@@ -1,14 +1,12 @@
 """RFC 6749 §4.1.2.1: an unknown client gets a page, never a redirect."""
 
 from ims.authorization.request import AuthorizationRequest
-from ims.checks.client_document import is_document_url
 from ims.models import Client
-from ims.services.load_document_client import load_document_client
 from wire.oauth_errors import UnsafeRedirect
 
 
 def check(request: AuthorizationRequest) -> None:
-    """Set `client`; a metadata document may have to be fetched for it. Raises UnsafeRedirect."""
+    """Set `client`. Raises UnsafeRedirect."""
     values = request.parameters.get("client_id", ())
     if not values:
         raise UnsafeRedirect("client_id: the parameter is missing.")
@@ -17,9 +15,7 @@ def check(request: AuthorizationRequest) -> None:
     client_id = values[0]
     # PostgreSQL has no NUL in text, and no client of ours such an identifier.
     client: Client | None = None
-    if is_document_url(client_id):
-        client = load_document_client(client_id=client_id)
-    elif client_id.isprintable():
+    if client_id.isprintable():
         client = Client.objects.filter(client_id=client_id).first()
     if client is None:
         raise UnsafeRedirect("client_id: no application is registered under this identifier.")

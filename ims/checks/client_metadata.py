@@ -15,41 +15,18 @@ from ims.checks.host_patterns import host_matches, host_of
 from ims.checks.redirect_uris import check_redirect_uri
 from ims.checks.software_statement import refuse_software_statement
 from ims.models import Client
+from ims.registration_limits import (
+    DEVICE_CODE,
+    PRIVATE_KEY_JWT,
+    TOKEN_EXCHANGE,
+    RegistrationLimits,
+)
 from wire.oauth_errors import InvalidClientMetadata, InvalidRedirectURI
 
-DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
-TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a grant type
-PRIVATE_KEY_JWT: Final = "private_key_jwt"
-SUPPORTED_GRANT_TYPES: Final[tuple[str, ...]] = (
-    "authorization_code",
-    "refresh_token",
-    "client_credentials",
-    DEVICE_CODE,
-    TOKEN_EXCHANGE,
-)
 LONGEST_SCOPE: Final = 128
 MOST_SCOPES: Final = 100
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
 _SCOPE_TOKEN: Final = re.compile(r"[!#-\[\]-~]+")
-
-
-@dataclass(frozen=True, slots=True)
-class RegistrationLimits:
-    """What the source of a registration lets a client ask for; empty: no bound of that kind."""
-
-    grant_types: tuple[str, ...]
-    scopes: tuple[str, ...] = ()  # empty: every scope but the reserved ones
-    auth_methods: tuple[str, ...] = ()
-    redirect_hosts: tuple[str, ...] = ()
-
-    def allowed_auth_methods(self) -> list[str]:
-        """Return the authentication methods that a client may choose."""
-        known = Client.AuthMethod.values
-        return [name for name in known if not self.auth_methods or name in self.auth_methods]
-
-    def allowed_grant_types(self) -> list[str]:
-        """Return the grant types that a client may choose."""
-        return [name for name in SUPPORTED_GRANT_TYPES if name in self.grant_types]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ LARGEST_JWKS_BYTES: Final = 16_384
 LONGEST_MAX_AGE_SECONDS: Final = 2**31 - 1
 # RFC 7591 §2.2: human-readable members may come once more for each language.
 _LANGUAGE_TAG: Final = re.compile(r"[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
-_MAILBOX: Final = re.compile(r"[^@\s,;:<>()\"]+@[^@\s,;:<>()\"]+")
 _PRIVATE_KEY_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 # What would weaken a client that believes it is in force: better refused than left out.
 _ONLY_VALUES: Final[Mapping[str, tuple[object, ...]]] = {
@@ -71,11 +70,6 @@ def parse_texts(member: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > MOST_ENTRIES:
         raise InvalidClientMetadata(f"{member}: a list of at most {MOST_ENTRIES} texts.")
     return tuple(dict.fromkeys(parse_text(member, entry) for entry in value))
-
-
-def is_mailbox(contact: str) -> bool:
-    """Whether mail can be sent to `contact`; RFC 7591 §2 says "typically email addresses"."""
-    return len(contact) <= 254 and _MAILBOX.fullmatch(contact) is not None
 
 
 def _text_list(member: str, value: object) -> list[str]:

@@ -15,6 +15,7 @@ from ims.authorization.pending import PendingRequest
 from ims.authorization.request import AuthorizationRequest, read_parameters
 from ims.checks import table
 from ims.endpoints.browser_endpoint import answer_client, browser_endpoint
+from ims.endpoints.document_clients import read_client_document
 from ims.services.issue_authorization_code import issue_authorization_code
 from wire.oauth_errors import OAuthError
 
@@ -32,6 +33,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
         query = request.POST.urlencode()
         return HttpResponseRedirect(f"{reverse('oauth-authorize')}?{query}", status=303)
     asked = PendingRequest(parameters=read_parameters(request.GET), asked_at=time.time())
+    read_client_document(asked.parameters.get("client_id", ()))
     checked = table.check_authorization_request(asked.parameters)
     authentication = find_authentication(request)
     interaction = find_due_interaction(checked, authentication, asked_at=asked.asked_at)

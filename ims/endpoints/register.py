@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ims import conf
 from ims.audit import context
 from ims.audit.events import Event
-from ims.checks.client_metadata import ClientMetadata, RegistrationLimits, parse_client_metadata
+from ims.checks.client_metadata import ClientMetadata, parse_client_metadata
 from ims.endpoints.bearer_authentication import read_bearer
 from ims.endpoints.endpoint import oauth_endpoint
 from ims.endpoints.json_body import read_json_object, read_optional_json_object
@@ -22,7 +22,7 @@ from ims.queries.clients import (
     find_registered_client,
     get_client_information,
 )
-from ims.queries.registration_limits import get_limits, get_limits_of_client
+from ims.registration_limits import RegistrationLimits, get_limits, get_limits_of_client
 from ims.registration_rate import count_new_client
 from ims.services.delete_client import delete_client
 from ims.services.ensure_registration_policy import ensure_registration_policy

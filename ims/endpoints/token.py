@@ -7,10 +7,10 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from ims.audit import context
-from ims.checks.client_metadata import DEVICE_CODE
 from ims.endpoints.client_authentication import authenticate_client
 from ims.endpoints.endpoint import oauth_endpoint
 from ims.models import Client
+from ims.registration_limits import DEVICE_CODE
 from ims.services.exchange_authorization_code import exchange_authorization_code
 from ims.services.exchange_device_code import exchange_device_code
 from ims.services.issue_client_token import issue_client_token

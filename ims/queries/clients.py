@@ -7,9 +7,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ims import conf
+from ims.issued_secret import IssuedSecret
 from ims.models import Client, InitialAccessToken
 from ims.queries.signing_algorithms import get_id_token_algorithm
-from ims.services.add_client_secret import IssuedSecret
 from wire import bearer
 
 

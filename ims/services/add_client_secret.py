@@ -1,6 +1,5 @@
 """One more secret for a client, beside those it has."""
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -10,17 +9,10 @@ from django.utils import timezone
 from ims import conf
 from ims.audit.events import Event
 from ims.errors import TooManySecrets
+from ims.issued_secret import IssuedSecret
 from ims.models import Client, ClientSecret
 from ims.services.record_audit_event import record_audit_event
 from wire import bearer
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedSecret:
-    """The only moment at which the secret itself is known."""
-
-    secret: str = field(repr=False)
-    expires_at: datetime | None
 
 
 @transaction.atomic

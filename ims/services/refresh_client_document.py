@@ -14,7 +14,7 @@ from ims.checks.host_patterns import host_of
 from ims.errors import ClientDocumentRefused, FetchFailed
 from ims.models import Client, ClientDocument, RegistrationPolicy
 from ims.outbound.get_document import Limits, StoredDocument, get_document
-from ims.queries.registration_limits import get_limits
+from ims.registration_limits import get_limits
 from ims.services.record_audit_event import record_audit_event
 from ims.services.take_place import take_place
 from ims.services.write_client_record import write_client_record

@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from ims.audit.events import Event
 from ims.checks.client_metadata import ClientMetadata
+from ims.issued_secret import IssuedSecret
 from ims.models import Client, InitialAccessToken, RegistrationPolicy
-from ims.services.add_client_secret import IssuedSecret, add_client_secret
+from ims.services.add_client_secret import add_client_secret
 from ims.services.record_audit_event import record_audit_event
 from ims.services.take_place import take_place
 from ims.services.write_client_record import write_client_record

@@ -7,8 +7,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ims import conf
+from ims.issued_secret import IssuedSecret
 from ims.models import Client
-from ims.services.add_client_secret import IssuedSecret, add_client_secret
+from ims.services.add_client_secret import add_client_secret
 
 
 @transaction.atomic

@@ -9,9 +9,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ims import conf, user_codes
-from ims.checks.client_metadata import DEVICE_CODE
 from ims.models import Client, DeviceAuthorization
 from ims.queries import access
+from ims.registration_limits import DEVICE_CODE
 from wire import bearer
 from wire.oauth_errors import ServerError, UnauthorizedClient
 

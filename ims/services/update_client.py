@@ -4,8 +4,9 @@ from django.db import transaction
 
 from ims.audit.events import Event
 from ims.checks.client_metadata import ClientMetadata
+from ims.issued_secret import IssuedSecret
 from ims.models import Client
-from ims.services.add_client_secret import IssuedSecret, add_client_secret
+from ims.services.add_client_secret import add_client_secret
 from ims.services.record_audit_event import record_audit_event
 from ims.services.write_client_record import write_client_record
 

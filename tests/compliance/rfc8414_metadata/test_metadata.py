@@ -2,6 +2,7 @@ import pytest
 from django.conf import settings
 from django.urls import resolve
 
+from ims.registration_limits import SUPPORTED_GRANT_TYPES
 from tests.factories import authorization as flow
 from tests.factories.identity import make_resource
 
@@ -45,19 +46,13 @@ def test_capabilities_are_announced(document):
     assert document["response_types_supported"] == ["code"]
     assert document["code_challenge_methods_supported"] == ["S256"]
     assert document["authorization_response_iss_parameter_supported"] is True
-    assert document["id_token_signing_alg_values_supported"] == ["ES256"]
+    assert {"ES256", "RS256"} <= set(document["id_token_signing_alg_values_supported"])
+    assert not {"none", "HS256"} & set(document["id_token_signing_alg_values_supported"])
     assert document["subject_types_supported"] == ["public"]
-    assert set(document["grant_types_supported"]) == {
-        "authorization_code",
-        "refresh_token",
-        "client_credentials",
-        "urn:ietf:params:oauth:grant-type:device_code",
-    }
-    assert set(document["token_endpoint_auth_methods_supported"]) == {
-        "client_secret_basic",
-        "client_secret_post",
-        "none",
-    }
+    grant_types = {"authorization_code", "refresh_token", "client_credentials"}
+    assert grant_types <= set(document["grant_types_supported"]) <= set(SUPPORTED_GRANT_TYPES)
+    methods = {"client_secret_basic", "client_secret_post", "none"}
+    assert methods <= set(document["token_endpoint_auth_methods_supported"])
     assert "none" not in document["introspection_endpoint_auth_methods_supported"]
 
 

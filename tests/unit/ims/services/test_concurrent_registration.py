@@ -5,8 +5,9 @@ import threading
 import pytest
 from django.db import connection
 
-from ims.checks.client_metadata import RegistrationLimits, parse_client_metadata
+from ims.checks.client_metadata import parse_client_metadata
 from ims.models import Client
+from ims.registration_limits import RegistrationLimits
 from ims.services.provision_initial_access_token import provision_initial_access_token
 from ims.services.register_client import register_client
 from wire.oauth_errors import InvalidToken
