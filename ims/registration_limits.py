@@ -30,6 +30,8 @@ class RegistrationLimits:
     scopes: tuple[str, ...] = ()  # empty: every scope but the reserved ones
     auth_methods: tuple[str, ...] = ()
     redirect_hosts: tuple[str, ...] = ()
+    # Whether the scope that a client names of itself bounds it from then on.
+    keeps_named_scope: bool = True
 
     def allowed_auth_methods(self) -> list[str]:
         """Return the authentication methods that a client may choose."""
@@ -62,6 +64,9 @@ def get_limits(
         scopes=_meet(scopes, policy.allowed_scopes),
         auth_methods=_meet(auth_methods, policy.allowed_auth_methods),
         redirect_hosts=tuple(policy.allowed_redirect_hosts),
+        # An agent names what its first call needs and steps up later (RFC 9470). The server may
+        # replace what it named (RFC 7591 §3.2.1); its person is asked for each scope anyway.
+        keeps_named_scope=policy.source != RegistrationPolicy.Source.OPEN,
     )
 
 

@@ -147,7 +147,7 @@ def _parse_scope(given: Mapping[str, object], limits: RegistrationLimits) -> tup
                 " characters, no quotes or backslashes (RFC 6749 section 3.3)."
             )
         _check_scope_is_allowed(name, limits)
-    return scopes or limits.scopes
+    return scopes if scopes and limits.keeps_named_scope else limits.scopes
 
 
 def _check_scope_is_allowed(name: str, limits: RegistrationLimits) -> None:

@@ -208,6 +208,27 @@ def test_open_door_takes_an_agent(client):
     assert record.is_first_party is False
 
 
+@pytest.mark.compliance("RFC 7591", "3.2.1", "a stranger's scope is replaced by its policy's bound")
+@pytest.mark.parametrize("bound", [[], ["orders:read", "orders:write"]])
+def test_scope_that_a_stranger_names_does_not_keep_it_from_stepping_up(client, bound):
+    open_door(allowed_scopes=bound)
+
+    answer = register(client, None, AGENT | {"scope": "orders:read"})
+
+    assert answer.status_code == 201
+    assert answer.json().get("scope", "").split() == bound
+    assert Client.objects.get(client_id=answer.json()["client_id"]).scopes == bound
+
+
+def test_stranger_cannot_name_a_scope_beyond_the_policy(client):
+    open_door(allowed_scopes=["orders:read"])
+
+    answer = register(client, None, AGENT | {"scope": "orders:write"})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "invalid_client_metadata"
+
+
 def test_agent_that_names_no_method_becomes_public(client):
     open_door()
     silent = {name: value for name, value in AGENT.items() if name != "token_endpoint_auth_method"}
