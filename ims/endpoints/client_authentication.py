@@ -2,18 +2,20 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote_plus
 
 from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 
-from ims import throttle
+from ims import conf, throttle
 from ims.audit import context
 from ims.audit.events import Event
+from ims.endpoints.client_assertion import ClientAssertion, is_proven, read_assertion
 from ims.endpoints.refusals import refuse_guess
 from ims.models import Client, ClientSecret
 from ims.throttle import Purpose
@@ -25,18 +27,23 @@ _LONGEST_SECRET: Final = 512
 # One text for an unknown client, a wrong or expired secret and a disabled client: nobody learns
 # which client identifiers exist.
 _REFUSED: Final = (
-    "Client authentication failed. Check the client_id, the secret, and that the method is the"
-    " registered token_endpoint_auth_method."
+    "Client authentication failed. Check the client_id, the secret or key, and that the method is"
+    " the registered token_endpoint_auth_method."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class PresentedCredentials:
-    """What a request says about its client. `secret_digest` is None for method `none`."""
+    """What a request says about its client.
+
+    `secret_digest` is None for the methods `none` and `private_key_jwt`; only the latter has an
+    `assertion`.
+    """
 
     client_id: str
     method: str
     secret_digest: bytes | None = field(default=None, repr=False)
+    assertion: ClientAssertion | None = field(default=None, repr=False)
 
 
 def authenticate_client(request: HttpRequest) -> Client:
@@ -53,17 +60,26 @@ def read_credentials(request: HttpRequest) -> PresentedCredentials:
 
     Raises InvalidClient when there are none or they are malformed.
     """
-    return parse_credentials(request.headers.get("Authorization"), request.POST)
+    # RFC 7523bis: assertions are made for the issuer; older clients name the token endpoint
+    # (OpenID Connect Core §9) or the one they call (RFC 9126 §2).
+    issuer = conf.issuer()
+    audiences = (issuer, f"{issuer}{reverse('oauth-token')}", f"{issuer}{request.path}")
+    return parse_credentials(
+        request.headers.get("Authorization"), request.POST, audiences=audiences
+    )
 
 
-def parse_credentials(header: str | None, form: Mapping[str, str]) -> PresentedCredentials:
+def parse_credentials(
+    header: str | None, form: Mapping[str, str], *, audiences: Collection[str] = ()
+) -> PresentedCredentials:
     """Return the credentials in an Authorization header or a form; see `read_credentials`."""
     # RFC 6749 §3.2: parameters sent without a value are treated as if they were omitted.
     client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
-    if form.get("client_assertion"):
-        raise InvalidClient(
-            "client_assertion is not supported; use client_secret_basic or client_secret_post."
-        )
+    if form.get("client_assertion") or form.get("client_assertion_type"):
+        if header is not None or secret:
+            # RFC 6749 §2.3: no more than one method in each request.
+            raise InvalidRequest("client_assertion: send it without a secret or Authorization.")
+        return _present_assertion(client_id, read_assertion(form, audiences=audiences))
     if header is not None:
         presented = _parse_basic(header)
         if secret:
@@ -84,11 +100,15 @@ def get_authenticated_client(presented: PresentedCredentials) -> Client:
         digest=presented.secret_digest,
     )
     clients = Client.objects.filter(client_id=presented.client_id, disabled_at=None)
-    if presented.secret_digest is None:
+    if presented.assertion is not None:
+        clients = clients.filter(token_endpoint_auth_method=Client.AuthMethod.PRIVATE_KEY_JWT)
+    elif presented.secret_digest is None:
         clients = clients.filter(token_endpoint_auth_method=Client.AuthMethod.NONE)
     else:
         clients = clients.filter(Exists(live_secrets))
     client: Client | None = clients.first()
+    if presented.assertion is not None and not is_proven(presented.assertion, client):
+        client = None
     if client is None:
         raise refused(presented)
     check_method(presented, registered=client.token_endpoint_auth_method)
@@ -105,6 +125,17 @@ def check_method(presented: PresentedCredentials, *, registered: str) -> None:
         )
 
 
+def is_proven_by_assertion(presented: PresentedCredentials) -> bool:
+    """Whether an assertion came along and proves the client; runs one statement if one did.
+
+    For who looks up the client in a statement of its own. Raises InvalidClient when it does not.
+    """
+    if presented.assertion is None:
+        return False
+    get_authenticated_client(presented)
+    return True
+
+
 def refused(presented: PresentedCredentials) -> OAuthError:
     """Return the one error for everything that may be wrong with a client's credentials.
 
@@ -119,6 +150,14 @@ def refused(presented: PresentedCredentials) -> OAuthError:
         subject=presented.client_id,
         client_id=presented.client_id,
     )
+
+
+def _present_assertion(client_id: str, assertion: ClientAssertion) -> PresentedCredentials:
+    if client_id and client_id != assertion.client_id:
+        # RFC 7521 §4.2: it "MUST identify the same client".
+        raise InvalidRequest("client_id: it differs from the one in the client_assertion.")
+    method = Client.AuthMethod.PRIVATE_KEY_JWT.value
+    return PresentedCredentials(assertion.client_id, method, assertion=assertion)
 
 
 def _parse_basic(header: str) -> PresentedCredentials:

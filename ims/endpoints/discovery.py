@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
-from ims import conf
+from ims import conf, jws
 from ims.authorization.authentication import ACR_ONE_FACTOR, ACR_TWO_FACTORS
 from ims.checks import prompt_is_coherent
 from ims.endpoints.endpoint import oauth_endpoint
@@ -85,9 +85,15 @@ def _list_capabilities() -> dict[str, object]:
         "token_endpoint_auth_methods_supported": any_method,
         "introspection_endpoint_auth_methods_supported": with_secret,
         "revocation_endpoint_auth_methods_supported": any_method,
+        **{
+            f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(jws.ALGORITHMS)
+            for endpoint in ("token", "introspection", "revocation")
+        },
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(conf.SUPPORTED_SIGNING_ALGORITHMS),
         "introspection_signing_alg_values_supported": list(conf.SUPPORTED_SIGNING_ALGORITHMS),
+        "introspection_encryption_alg_values_supported": list(conf.SUPPORTED_ENCRYPTION_ALGORITHMS),
+        "introspection_encryption_enc_values_supported": list(conf.SUPPORTED_CONTENT_ENCRYPTIONS),
         "claim_types_supported": ["normal"],
         "claims_supported": list(_CLAIMS),
         "acr_values_supported": [ACR_ONE_FACTOR, ACR_TWO_FACTORS],

@@ -36,6 +36,8 @@ Form = Callable[[Caller, IntrospectedToken | None, Sequence[VisibleResource]], H
 def introspect(request: HttpRequest) -> HttpResponse:
     """Answer what the caller may know of a token; runs one statement in all.
 
+    One more for a caller that proves itself by an assertion.
+
     Only access tokens are known here: a resource server has no business with refresh tokens.
     """
     answer = _find(request)
@@ -59,12 +61,14 @@ def _choose_form(request: HttpRequest) -> str:
 def _find(request: HttpRequest) -> Introspection:
     """Return the answer for an authenticated caller. Raises InvalidClient, InvalidRequest."""
     presented = client_authentication.read_credentials(request)
+    is_proven = client_authentication.is_proven_by_assertion(presented)
     token = request.POST.get("token", "")
     # A token that fails its checksum is not looked up, but the caller still has to say who it is.
     known_shape = bearer.is_well_formed(token, bearer.Prefix.ACCESS_TOKEN)
     answer = find_introspection(
         client_id=presented.client_id,
         secret_digest=presented.secret_digest,
+        is_proven=is_proven,
         token_digest=bearer.digest(token) if known_shape else None,
     )
     if answer is None:

@@ -6,6 +6,7 @@ from ims.models.client_document import ClientDocument
 from ims.models.device_authorization import DeviceAuthorization
 from ims.models.grant import AccessToken, AuthorizationCode, Consent, Grant, RefreshToken
 from ims.models.protected_resource import ClaimMapping, ProtectedResource, ResourceScope
+from ims.models.pushed_request import PushedAuthorizationRequest
 from ims.models.registration_policy import RegistrationPolicy
 from ims.models.revocation import RevocationEvent
 from ims.models.signing_key import SigningKey
@@ -25,6 +26,7 @@ __all__ = [
     "Grant",
     "InitialAccessToken",
     "ProtectedResource",
+    "PushedAuthorizationRequest",
     "RefreshToken",
     "RegistrationPolicy",
     "ResourceScope",

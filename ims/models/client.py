@@ -20,6 +20,7 @@ class Client(ToolkitApplication):
     class AuthMethod(models.TextChoices):
         BASIC = "client_secret_basic"
         POST = "client_secret_post"
+        PRIVATE_KEY_JWT = "private_key_jwt"
         NONE = "none"
 
     token_endpoint_auth_method = models.CharField(
