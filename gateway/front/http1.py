@@ -6,6 +6,8 @@ comes after is kept until the answer is out, or thrown away with the connection.
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -19,6 +21,7 @@ from gateway.front.limits import NEVER
 from gateway.front.shared import Front
 
 _EMPTY_LINE: Final = b"\r\n\r\n"
+_RESET: Final = struct.pack("ii", 1, 0)  # on, for 0 s
 _BODY_NAMES: Final = frozenset({b"content-length", b"transfer-encoding"})
 _METHODS: Final = {
     name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -36,6 +39,7 @@ class Http1Connection(asyncio.Protocol):
         "_chunks",
         "_current",
         "_fed_bytes",
+        "_has_eof",
         "_has_head",
         "_head",
         "_headers",
@@ -81,6 +85,7 @@ class Http1Connection(asyncio.Protocol):
         self.peer = ""
         self._current: Http1Request | None = None
         self._ahead = b""
+        self._has_eof = False
         self._is_closing = self._is_lingering = self._is_paused = self.is_lost = False
         self._can_write: asyncio.Future[None] | None = None
         self._reader: asyncio.Future[None] | None = None
@@ -116,10 +121,11 @@ class Http1Connection(asyncio.Protocol):
 
         TLS cannot be half closed. A body that ends so is incomplete.
         """
+        self._has_eof = True
         if self._current is None or self._is_closing or self.front.scheme == "https":
             return False
-        self.keeps = False
         if not self.has_whole_request:
+            self.keeps = False
             self.is_lost = True
             self._wake_reader()
         return not self._is_answered
@@ -396,16 +402,18 @@ class Http1Connection(asyncio.Protocol):
             return
         self.deadline = front.now + front.limits.idle_seconds
         self._expect_head()
-        if self._ahead:
+        if self._ahead or self._has_eof:
             self._read_on()
 
     def cut(self, *, is_visible: bool) -> None:
         """Close in the middle of an answer; where that is not visible, by a reset."""
         self._current = None
-        if is_visible:
-            self._close(lingers=False)
-        else:
+        if not is_visible and self._transport is not None:
+            stream = self._transport.get_extra_info("socket")
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self.abort()
+        else:
+            self._close(lingers=False)
 
     # Between requests.
 
@@ -417,10 +425,13 @@ class Http1Connection(asyncio.Protocol):
                 self._pause_reading()
 
     def _read_on(self) -> None:
-        if self._can_write is None:
-            ahead, self._ahead = self._ahead, b""
-            self._resume_reading()
-            self.data_received(ahead)
+        if self._can_write is not None:
+            return
+        ahead, self._ahead = self._ahead, b""
+        self._resume_reading()
+        self.data_received(ahead)
+        if self._has_eof and self._current is None and not self._is_closing:
+            self._close(lingers=False)
 
     def _pause_reading(self) -> None:
         if not self._is_paused and self._transport is not None:
