@@ -7,9 +7,9 @@ from django.http import HttpRequest
 from ims import throttle
 from ims.audit import context
 from ims.audit.events import Event, Outcome
-from ims.checks.client_metadata import DEVICE_CODE
 from ims.errors import AuthorizationRefused, Throttled
 from ims.models import User
+from ims.registration_limits import DEVICE_CODE
 from ims.services.record_audit_event import record_audit_event
 from ims.throttle import Purpose
 from wire.oauth_errors import InvalidGrant, OAuthError
