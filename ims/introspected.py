@@ -64,11 +64,14 @@ class IntrospectedToken:
     # The key that must be shown with it (RFC 9449 §6.1), and who acts for the subject (RFC 8693).
     dpop_jkt: str = ""
     actor: Mapping[str, Any] | None = None
+    # The client that an exchanged token is about (RFC 8693); empty: the one that holds it.
+    client_subject: str = ""
 
     @property
     def subject(self) -> str:
         """RFC 9068 §2.2: the user, or the client where no user is involved."""
-        return str(self.person.subject) if self.person else self.owner.client_id
+        client = self.client_subject or self.owner.client_id
+        return str(self.person.subject) if self.person else client
 
     def list_scopes_of(self, *resources: VisibleResource) -> list[str]:
         """Return the token's scopes that belong to `resources`, in the token's order."""

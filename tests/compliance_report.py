@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 NOT_SUPPORTED = [
-    ("RFC 8693", "Token exchange"),
     ("RFC 9126", "Pushed authorization requests"),
     ("RFC 9449", "DPoP"),
     ("RFC 8705", "Mutual TLS and certificate-bound tokens"),

@@ -16,6 +16,7 @@ from ims.admin.initial_access_tokens import InitialAccessTokenAdmin
 from ims.admin.keys import SigningKeyAdmin
 from ims.admin.registration_policies import RegistrationPolicyAdmin
 from ims.admin.resources import ProtectedResourceAdmin
+from ims.admin.token_exchange_policies import TokenExchangePolicyAdmin
 from ims.admin.users import UserAdmin, change_own_password
 from ims.models import (
     AuditEvent,
@@ -26,6 +27,7 @@ from ims.models import (
     ProtectedResource,
     RegistrationPolicy,
     SigningKey,
+    TokenExchangePolicy,
     User,
 )
 
@@ -38,6 +40,7 @@ admin.site.register(InitialAccessToken, InitialAccessTokenAdmin)
 admin.site.register(RegistrationPolicy, RegistrationPolicyAdmin)
 admin.site.register(SigningKey, SigningKeyAdmin)
 admin.site.register(ProtectedResource, ProtectedResourceAdmin)
+admin.site.register(TokenExchangePolicy, TokenExchangePolicyAdmin)
 admin.site.register(AuditEvent, AuditEventAdmin)
 admin.site.register(AuditSeal, AuditSealAdmin)
 admin.site.password_change = change_own_password  # type: ignore[method-assign,assignment]

@@ -3,9 +3,9 @@
 from typing import Final
 
 from django.http import HttpRequest
-from django.utils import timezone
 
 from ims.models import AccessToken
+from ims.queries.live_tokens import is_live
 from wire import bearer
 from wire.oauth_errors import InsufficientScope, InvalidRequest, InvalidToken
 
@@ -56,18 +56,3 @@ def read_bearer(header: str | None) -> str:
     if not bearer.B64TOKEN.fullmatch(token.strip(" ").encode("utf-8", "replace")):
         raise InvalidRequest("Authorization: one bearer token is expected after the scheme.")
     return token.strip(" ")
-
-
-def is_live(access_token: AccessToken) -> bool:
-    """Whether the token, its grant, its client and its user all still stand; runs no statement.
-
-    Expects client, user and grant to be selected along; what is gone was found to be None.
-    """
-    grant, user = access_token.grant, access_token.user
-    return (
-        access_token.revoked_at is None
-        and access_token.expires_at > timezone.now()
-        and access_token.client.disabled_at is None
-        and (access_token.grant_id is None or (grant is not None and grant.revoked_at is None))
-        and (access_token.user_id is None or (user is not None and user.is_active))
-    )

@@ -25,13 +25,14 @@ REALM: Final = "Tollgate"
 # What a page may read besides the body: challenges, nonces of DPoP (RFC 9449 §8), pauses.
 _EXPOSED: Final = "DPoP-Nonce, Retry-After, WWW-Authenticate"
 _FORM: Final = "application/x-www-form-urlencoded"
-# RFC 8707 §2: `resource` is the one parameter that may be sent several times.
-_REPEATABLE: Final = frozenset({"resource"})
+# RFC 8707 §2, RFC 8693 §2.1: these two may be sent several times.
+_REPEATABLE: Final = frozenset({"audience", "resource"})
 # Addresses end up in logs, histories and Referer headers; credentials must not (RFC 6749 §2.3.1,
 # RFC 6750 §5.3).
 _NEVER_IN_QUERY: Final = frozenset(
     {
         "access_token",
+        "actor_token",
         "client_assertion",
         "client_secret",
         "code_verifier",
@@ -39,6 +40,7 @@ _NEVER_IN_QUERY: Final = frozenset(
         "password",
         "refresh_token",
         "registration_access_token",
+        "subject_token",
         "token",
     }
 )

@@ -7,12 +7,14 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from ims.audit import context
+from ims.checks.token_exchange_request import parse_token_exchange_request
 from ims.endpoints.client_authentication import authenticate_client
 from ims.endpoints.endpoint import oauth_endpoint
 from ims.models import Client
-from ims.registration_limits import DEVICE_CODE
+from ims.registration_limits import DEVICE_CODE, TOKEN_EXCHANGE
 from ims.services.exchange_authorization_code import exchange_authorization_code
 from ims.services.exchange_device_code import exchange_device_code
+from ims.services.exchange_token import exchange_token
 from ims.services.issue_client_token import issue_client_token
 from ims.services.issue_grant_tokens import TokenSet
 from ims.services.rotate_refresh_token import rotate_refresh_token
@@ -94,6 +96,14 @@ def _exchange_device_code(request: TokenRequest) -> TokenSet:
     )
 
 
+def _exchange_token(request: TokenRequest) -> TokenSet:
+    return exchange_token(
+        client=request.client,
+        request=parse_token_exchange_request(request.http.POST),
+        dpop_jkt=request.dpop_jkt,
+    )
+
+
 def _issue_for_client(request: TokenRequest) -> TokenSet:
     return issue_client_token(
         client=request.client,
@@ -108,4 +118,5 @@ GRANT_TYPES: Final[dict[str, Callable[[TokenRequest], TokenSet]]] = {
     "refresh_token": _refresh,
     "client_credentials": _issue_for_client,
     DEVICE_CODE: _exchange_device_code,
+    TOKEN_EXCHANGE: _exchange_token,
 }

@@ -20,6 +20,8 @@ ALTER TABLE {table} ADD PRIMARY KEY (digest, expires_at);
 INDEXES = """
 CREATE INDEX ims_accesstoken_client ON ims_accesstoken (client_id);
 CREATE INDEX ims_accesstoken_grant ON ims_accesstoken (grant_id) WHERE grant_id IS NOT NULL;
+CREATE INDEX ims_accesstoken_parent ON ims_accesstoken (parent_digest)
+    WHERE parent_digest IS NOT NULL;
 CREATE INDEX ims_refreshtoken_grant ON ims_refreshtoken (grant_id);
 CREATE INDEX ims_authorizationcode_grant ON ims_authorizationcode (grant_id);
 """
@@ -70,6 +72,14 @@ class Migration(migrations.Migration):
                 migrations.AlterField("authorizationcode", "grant", reference("ims.grant")),
                 migrations.AddIndex(
                     "accesstoken", models.Index(fields=["client"], name="ims_accesstoken_client")
+                ),
+                migrations.AddIndex(
+                    "accesstoken",
+                    models.Index(
+                        fields=["parent_digest"],
+                        name="ims_accesstoken_parent",
+                        condition=models.Q(("parent_digest__isnull", False)),
+                    ),
                 ),
                 migrations.AddIndex(
                     "accesstoken",

@@ -10,6 +10,7 @@ from ims.models.pushed_request import PushedAuthorizationRequest
 from ims.models.registration_policy import RegistrationPolicy
 from ims.models.revocation import RevocationEvent
 from ims.models.signing_key import SigningKey
+from ims.models.token_exchange_policy import TokenExchangePolicy
 from ims.models.user import User
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "ResourceScope",
     "RevocationEvent",
     "SigningKey",
+    "TokenExchangePolicy",
     "User",
 ]

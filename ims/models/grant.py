@@ -38,6 +38,9 @@ class Grant(models.Model):
     amr = ArrayField(models.CharField(max_length=16), default=list, blank=True)
     # OpenID Connect Core §5.5: the claims asked for by name, {"id_token": [..], "userinfo": [..]}.
     requested_claims = models.JSONField(default=dict, blank=True)
+    # RFC 8693 §4.4: the subjects (clients, mostly) that alone may act for this grant's person, as
+    # its client asked; null: it did not say. It never opens what no policy does.
+    may_act = ArrayField(models.CharField(max_length=255), null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
@@ -118,6 +121,10 @@ class AccessToken(models.Model):
     dpop_jkt = models.CharField(max_length=43, blank=True)
     # RFC 8693 §4.1: who acts for the subject, as the `act` claim; null where nobody does.
     actor = models.JSONField(null=True, blank=True)
+    # RFC 8693: the token that it was exchanged for and dies with, and its `sub` where that is
+    # neither its user nor its client.
+    parent_digest = models.BinaryField(max_length=32, null=True, blank=True)
+    subject = models.CharField(max_length=255, blank=True, default="", db_default="")
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -125,6 +132,11 @@ class AccessToken(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["client"], name="ims_accesstoken_client"),
+            models.Index(
+                fields=["parent_digest"],
+                name="ims_accesstoken_parent",
+                condition=models.Q(parent_digest__isnull=False),
+            ),
             models.Index(
                 fields=["grant"],
                 name="ims_accesstoken_grant",

@@ -89,13 +89,16 @@ def _list_offers(client: Client, names: Sequence[str], *, for_person: bool) -> l
         return []
     rows = ResourceScope.objects.filter(name__in=api_names).select_related("protected_resource")
     named = () if for_person else client.scopes
-    return [row for row in rows if row.name in named or not _is_reserved(row)]
+    return [
+        row
+        for row in rows
+        if row.name in named or not is_reserved(scope=row.name, resource=_resource_of(row))
+    ]
 
 
-def _is_reserved(offer: ResourceScope) -> bool:
+def is_reserved(*, scope: str, resource: str) -> bool:
     """Whether the scope, or the resource under the issuer that offers it, is the platform's own."""
-    own = f"{conf.issuer()}/"
-    return offer.name in Client.RESERVED_SCOPES or _resource_of(offer).startswith(own)
+    return scope in Client.RESERVED_SCOPES or resource.startswith(f"{conf.issuer()}/")
 
 
 def _check_resources(resources: Sequence[str], known: set[str]) -> None:

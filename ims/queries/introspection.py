@@ -42,6 +42,7 @@ _COLUMNS: Final = (
     "expires_at",
     "dpop_jkt",
     "actor",
+    "client_subject",
     "resources",
     "subject",
     "username",
@@ -63,6 +64,7 @@ SELECT caller.token_endpoint_auth_method,
        token.id, owner.client_id, owner.name, owner.metadata ->> 'software_id',
        owner.metadata ->> 'software_version', owner.metadata ->> 'client_uri',
        token.scopes, token.issued_at, token.expires_at, token.dpop_jkt, token.actor::json,
+       token.subject,
        visible.resources,
        person.subject, person.username, person.email,
        EXISTS (SELECT FROM account_emailaddress AS address
@@ -165,6 +167,7 @@ def _read_token(record: dict[str, Any]) -> IntrospectedToken:
         person=_read_person(record) if record["subject"] else None,
         dpop_jkt=record["dpop_jkt"],
         actor=record["actor"],
+        client_subject=record["client_subject"] or "",
     )
 
 

@@ -1,7 +1,7 @@
 """Issue an opaque access token (RFC 6749 §1.4)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from ims import conf
 from ims.audit.events import Event
+from ims.derivation import Derivation
 from ims.models import Client, Grant, User
 from ims.services import lock_client_tokens, record_audit_event
 from wire import bearer
@@ -25,8 +26,9 @@ _UNFLUSHED: Final = ", mode AS MATERIALIZED (SELECT set_config('synchronous_comm
 _INSERT: Final = """
 WITH audit AS ({audit}), held AS MATERIALIZED ({held}){mode}
 INSERT INTO ims_accesstoken (digest, id, client_id, grant_id, user_id, scopes, resources,
-                             dpop_jkt, actor, issued_at, expires_at)
-SELECT %s, %s, %s, %s, %s, %s::varchar[], %s::varchar[], %s, %s::jsonb, %s, %s FROM {sources}
+                             dpop_jkt, actor, parent_digest, subject, issued_at, expires_at)
+SELECT %s, %s, %s, %s, %s, %s::varchar[], %s::varchar[], %s, %s::jsonb, %s::bytea, %s, %s, %s
+  FROM {sources}
 """
 
 
@@ -48,23 +50,25 @@ def issue_access_token(
     user: User | None = None,
     ttl_seconds: int | None = None,
     dpop_jkt: str = "",
-    actor: Mapping[str, object] | None = None,
+    derivation: Derivation | None = None,
 ) -> IssuedAccessToken:
     """Return a new token for `resources` (RFC 8707 identifiers); stores its digest only.
 
     One statement, the audit event included. The caller has checked that the client may have the
-    scopes at the resources. `dpop_jkt` binds the token to a key (RFC 9449 §6.1); `actor` is its
-    `act` claim (RFC 8693 §4.1).
+    scopes at the resources. `dpop_jkt` binds the token to a key (RFC 9449 §6.1); `derivation` is
+    where an exchanged token came from (RFC 8693).
     """
     expires_in = conf.ACCESS_TOKEN_TTL_SECONDS if ttl_seconds is None else ttl_seconds
     token = bearer.mint(bearer.Prefix.ACCESS_TOKEN)
     digest = bearer.digest(token)
     now = timezone.now()
     expires_at = now + timedelta(seconds=expires_in)
+    subject = str(user.subject) if user else str(client.client_id)
+    derived = derivation or Derivation(b"", subject)
     audit = record_audit_event.build_parameters(
         event=Event.TOKEN_ISSUED,
         client_id=client.client_id,
-        subject=str(user.subject) if user else "",
+        subject=derived.subject if user or derivation else "",
         detail={"token": digest[:8].hex(), "scopes": scopes, "resources": resources},
     )
     row = (
@@ -76,7 +80,9 @@ def issue_access_token(
         list(scopes),
         list(resources),
         dpop_jkt,
-        None if actor is None else json.dumps(actor),
+        None if derived.actor is None else json.dumps(derived.actor),
+        derived.parent_digest or None,
+        "" if derived.subject == subject else derived.subject,
         now,
         expires_at,
     )

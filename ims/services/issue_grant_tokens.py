@@ -22,6 +22,8 @@ class TokenSet:
     id_token: str = ""
     # RFC 9449 §5: not empty, the access token is bound to this key and its type is DPoP.
     dpop_jkt: str = ""
+    # RFC 8693 §2.2.1; empty: the answer is not to a token exchange.
+    issued_token_type: str = ""
 
     def as_document(self) -> dict[str, object]:
         """Return the JSON members; `scope` always, for it may be less than was asked."""
@@ -31,7 +33,11 @@ class TokenSet:
             "expires_in": self.expires_in,
             "scope": " ".join(self.scopes),
         }
-        optional = {"refresh_token": self.refresh_token, "id_token": self.id_token}
+        optional = {
+            "refresh_token": self.refresh_token,
+            "id_token": self.id_token,
+            "issued_token_type": self.issued_token_type,
+        }
         return document | {name: token for name, token in optional.items() if token}
 
 

@@ -8,6 +8,7 @@ from ims.audit.events import Event
 from ims.models import AccessToken, Client, Grant
 from ims.services.lock_client_tokens import lock_client_tokens
 from ims.services.record_audit_event import record_audit_event
+from ims.services.revoke_derived_tokens import revoke_derived_tokens
 from ims.services.write_revocation_events import write_revocation_events
 
 
@@ -30,7 +31,8 @@ def revoke_client_tokens(*, client: Client) -> int:
     )
     tokens = list(live.select_for_update().only("digest", "expires_at"))
     live.update(revoked_at=now)
-    write_revocation_events(access_tokens=tokens)
+    derived = revoke_derived_tokens(parents=tokens)
+    write_revocation_events(access_tokens=[*tokens, *derived])
     record_audit_event(
         event=Event.CLIENT_TOKENS_REVOKED,
         client_id=client.client_id,

@@ -5,8 +5,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from ims.endpoints.bearer_authentication import is_live
 from ims.models import AccessToken, RevocationEvent
+from ims.queries.live_tokens import is_live
 from ims.services.delete_expired_revocations import delete_expired_revocations
 from ims.services.disable_client import disable_client
 from ims.services.enable_client import enable_client
