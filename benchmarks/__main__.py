@@ -2,9 +2,13 @@
 
 import sys
 
-from benchmarks import gateway, token_service
+from benchmarks import gateway, token_service, token_tables
 
-PARTS = {"gateway": gateway.main, "token-service": token_service.main}
+PARTS = {
+    "gateway": gateway.main,
+    "token-service": token_service.main,
+    "token-tables": token_tables.main,
+}
 COMPARISONS = ("gateway", "token-service")
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.token_client '["<id>", "<secret>", "<scope>"]'`: the benchmark's client.
+"""The benchmark's client: `python -m benchmarks.token_client '[id, secret, scope, resource]'`.
 
 Run with the web role's environment. The client may ask for the scope and introspects its resource.
 """
@@ -21,13 +21,13 @@ def main() -> None:
         register_protected_resource,
     )
 
-    client_id, secret, scope = json.loads(sys.argv[1])
+    client_id, secret, scope, resource = json.loads(sys.argv[1])
     provision_infrastructure_client.provision_infrastructure_client(
         client_id=client_id, name="Bench", scopes=[scope], secret=secret
     )
     register_protected_resource.register_protected_resource(
         declaration=ResourceDeclaration(
-            resource="https://api.example/bench",
+            resource=resource,
             resource_name="Bench",
             scopes={scope: "Read"},
             claims=(),

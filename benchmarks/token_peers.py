@@ -16,10 +16,11 @@ import psycopg
 from benchmarks import processes
 from config.processes import roles
 from config.processes.installation import Installation
+from wire import bearer
 
 HERE = Path(__file__).parent
 CLIENT_ID = "bench-client"
-SCOPE = "bench:read"
+SCOPE, RESOURCE = "bench:read", "https://api.example/bench"
 PANVA, OURS = "panva oidc-provider, in memory", "Tollgate, PostgreSQL"
 DOT, FAST_DOT = "stock DOT, PostgreSQL", "DOT with a one-round hasher, PostgreSQL"
 ISSUE, INTROSPECT, PHANTOM = "client credentials", "introspection, JSON", "introspection, JWT"
@@ -45,13 +46,18 @@ class Peer:
 
 def start(stack: ExitStack, work: Path, database_url: str, redis_url: str) -> dict[str, Peer]:
     """Start every server on the serving core; return them by their names in the table."""
-    (work / "secret").write_text("tgcs_bench")
+    write_secret(work)
     return {
         PANVA: _start_panva(stack, work),
-        OURS: _start_ours(stack, work, {"DATABASE_URL": database_url, "REDIS_URL": redis_url}),
+        OURS: start_ours(stack, work, {"DATABASE_URL": database_url, "REDIS_URL": redis_url}),
         FAST_DOT: _start_dot(stack, work, database_url, fast=True),
         DOT: _start_dot(stack, work, database_url, fast=False),
     }
+
+
+def write_secret(work: Path) -> None:
+    """Choose the secret of the client, the same at every server."""
+    (work / "secret").write_text(bearer.mint(bearer.Prefix.CLIENT_SECRET))
 
 
 def read_secret(work: Path) -> str:
@@ -78,19 +84,21 @@ def _start_panva(stack: ExitStack, work: Path) -> Peer:
     )
 
 
-def _start_ours(stack: ExitStack, work: Path, services: Mapping[str, str]) -> Peer:
-    """Start the web role by the very command of `manage.py serve`."""
+def start_ours(
+    stack: ExitStack, work: Path, services: Mapping[str, str], home: str = "var"
+) -> Peer:
+    """Start the web role by the very command of `manage.py serve`, with its data in `home`."""
     [port] = processes.free_ports(1)
     origin = f"http://127.0.0.1:{port}"
-    environ = {**services, "TOLLGATE_HOME": str(work / "var"), "TOLLGATE_ISSUER": origin}
+    environ = {**services, "TOLLGATE_HOME": str(work / home), "TOLLGATE_ISSUER": origin}
     python = [sys.executable]
     processes.run([*python, "manage.py", "migrate", "--verbosity", "0"], environ)
     processes.run([*python, "manage.py", "bootstrap"], environ)
-    members = json.dumps([CLIENT_ID, read_secret(work), SCOPE])
+    members = json.dumps([CLIENT_ID, read_secret(work), SCOPE, RESOURCE])
     processes.run([*python, "-m", "benchmarks.token_client", members], environ)
-    program = roles.build_role("web", _installation(work, port, origin))
+    program = roles.build_role("web", _installation(work / home, port, origin))
     pid = stack.enter_context(
-        processes.serve(program.argv, port=port, environ=environ, log=work / "web.log")
+        processes.serve(program.argv, port=port, environ=environ, log=work / f"{home}.log")
     )
     return Peer(
         pid,
@@ -100,9 +108,9 @@ def _start_ours(stack: ExitStack, work: Path, services: Mapping[str, str]) -> Pe
     )
 
 
-def _installation(work: Path, port: int, origin: str) -> Installation:
+def _installation(home: Path, port: int, origin: str) -> Installation:
     return Installation(
-        home=work / "var",
+        home=home,
         web_port=port,
         gateway_port=0,
         gateway_admin_port=0,

@@ -5,8 +5,9 @@ function init()
   wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
   wrk.headers["Authorization"] = os.getenv("BENCH_AUTHORIZATION")
   wrk.headers["Accept"] = os.getenv("BENCH_ACCEPT")
-  for token in string.gmatch(os.getenv("BENCH_TOKENS") or "", "%S+") do
-    tokens[#tokens + 1] = token
+  local path = os.getenv("BENCH_TOKENS")
+  if path ~= "" then
+    for token in io.lines(path) do tokens[#tokens + 1] = token end
   end
 end
 function request()

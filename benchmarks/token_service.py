@@ -5,20 +5,16 @@ machine. Core 0 runs the server, core 1 PostgreSQL and the load.
 """
 
 import argparse
-import base64
 import datetime as dt
-import json
 import os
 import shutil
 import statistics
 import tempfile
-import urllib.parse
-import urllib.request
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import measure, processes, report, token_peers
+from benchmarks import measure, processes, report, token_load, token_peers
+from benchmarks.token_load import Load, Run
 from benchmarks.token_peers import INTROSPECT, ISSUE, PHANTOM, Peer
 from config.embedded import servers
 
@@ -27,15 +23,6 @@ NEEDED = {"node": "nodejs", "wrk": "wrk", "taskset": "util-linux"}
 SCENARIOS = (ISSUE, INTROSPECT, PHANTOM)
 TOKENS, FEW_TOKENS = 100, 2
 SLOW_SECONDS = 10
-_FORM = "application/x-www-form-urlencoded"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One run of a scenario; `database_us` is PostgreSQL's CPU per request."""
-
-    figure: measure.Figure
-    database_us: float
 
 
 def main() -> int:
@@ -52,7 +39,7 @@ def main() -> int:
         postgres = embedded.processes["postgres"][1].pid
         processes.pin(measure.process_tree(postgres), processes.OTHER_CORE)
         peers = token_peers.start(stack, work, embedded.database_url, embedded.redis_url)
-        rows = _run(peers, token_peers.read_secret(work), postgres, options)
+        rows = _run(peers, Load(work, postgres, options.connections), options)
     table = _table(rows, options)
     print(table)
     if options.write:
@@ -83,91 +70,44 @@ def _list_missing() -> list[str]:
 
 
 def _run(
-    peers: dict[str, Peer], secret: str, postgres: int, options: argparse.Namespace
-) -> dict[tuple[str, str], list[Row]]:
-    credentials = f"{token_peers.CLIENT_ID}:{secret}".encode()
-    os.environ["BENCH_AUTHORIZATION"] = "Basic " + base64.b64encode(credentials).decode()
-    os.environ["BENCH_BODY"] = _issue_form()
-    rows: dict[tuple[str, str], list[Row]] = {}
+    peers: dict[str, Peer], load: Load, options: argparse.Namespace
+) -> dict[tuple[str, str], list[Run]]:
+    load.prepare()
+    rows: dict[tuple[str, str], list[Run]] = {}
     for turn in range(options.rounds):
         for scenario in SCENARIOS:
             for name, peer in peers.items():
                 if peer.is_slow and turn:
                     continue  # its figure is far from everybody's and takes long
                 if peer.knows(scenario):
-                    row = _measure(peer, scenario, postgres, options, warm=turn > 0)
-                    rows.setdefault((scenario, name), []).append(row)
-                    _tell(turn, scenario, name, row)
+                    run = _measure(peer, scenario, load, options, is_warm=turn > 0)
+                    rows.setdefault((scenario, name), []).append(run)
+                    _tell(turn, scenario, name, run)
     return rows
 
 
 def _measure(
-    peer: Peer, scenario: str, postgres: int, options: argparse.Namespace, *, warm: bool
-) -> Row:
-    _prepare(peer, scenario)
-    url = peer.token_url if scenario == ISSUE else peer.introspection_url
-    if not (warm or peer.is_slow):
-        _wrk(url, 1, peer.pid, options)
-    before = measure.cpu_seconds(database := measure.process_tree(postgres))
-    figure = _wrk(url, SLOW_SECONDS if peer.is_slow else options.seconds, peer.pid, options)
-    used = measure.cpu_seconds(database) - before
-    return Row(figure, used * 1e6 / max(figure.requests, 1))
+    peer: Peer, scenario: str, load: Load, options: argparse.Namespace, *, is_warm: bool
+) -> Run:
+    count = 0 if scenario == ISSUE else FEW_TOKENS if peer.is_slow else TOKENS
+    tokens = [token_load.issue(peer) for _ in range(count)]
+    if not (is_warm or peer.is_slow):
+        load.run(peer, scenario, tokens=tokens, seconds=1)
+    seconds = SLOW_SECONDS if peer.is_slow else options.seconds
+    return load.run(peer, scenario, tokens=tokens, seconds=seconds)
 
 
-def _wrk(url: str, seconds: int, pid: int, options: argparse.Namespace) -> measure.Figure:
-    return measure.run_wrk(
-        url,
-        script=HERE / "token_service.lua",
-        seconds=seconds,
-        connections=options.connections,
-        pids=measure.process_tree(pid),
-    )
-
-
-def _prepare(peer: Peer, scenario: str) -> None:
-    """Put what the load sends into the environment, and see that it is answered as it should."""
-    os.environ["BENCH_ACCEPT"] = accept = peer.accepts(scenario)
-    os.environ["BENCH_TOKENS"] = ""
-    if scenario == ISSUE:
-        return
-    tokens = [_issue(peer) for _ in range(FEW_TOKENS if peer.is_slow else TOKENS)]
-    os.environ["BENCH_TOKENS"] = " ".join(tokens)
-    answer = _post(peer.introspection_url, f"token={tokens[0]}", accept).decode()
-    if not (answer.startswith("ey") if scenario == PHANTOM else json.loads(answer)["active"]):
-        raise RuntimeError(f"{peer.introspection_url} does not know its own token: {answer}")
-
-
-def _issue(peer: Peer) -> str:
-    answer = _post(peer.token_url, _issue_form(), "application/json")
-    return str(json.loads(answer)["access_token"])
-
-
-def _issue_form() -> str:
-    return urllib.parse.urlencode({"grant_type": "client_credentials", "scope": token_peers.SCOPE})
-
-
-def _post(url: str, form: str, accept: str) -> bytes:
-    headers = {
-        "Authorization": os.environ["BENCH_AUTHORIZATION"],
-        "Content-Type": _FORM,
-        "Accept": accept,
-    }
-    request = urllib.request.Request(url, form.encode(), headers)  # noqa: S310 - a loopback URL
-    with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - the same
-        return bytes(response.read())
-
-
-def _tell(turn: int, scenario: str, name: str, row: Row) -> None:
-    figure = row.figure
+def _tell(turn: int, scenario: str, name: str, run: Run) -> None:
+    figure = run.figure
     print(
         f"  round {turn + 1} {scenario} | {name}: {figure.requests_per_second:,.0f}/s, "
-        f"{figure.cpu_us:.0f} µs CPU (PostgreSQL {row.database_us:.0f}), "
+        f"{figure.cpu_us:.0f} µs CPU (PostgreSQL {run.database_us:.0f}), "
         f"p99 {figure.p99_ms:.1f} ms, {figure.errors} errors",
         flush=True,
     )
 
 
-def _table(rows: dict[tuple[str, str], list[Row]], options: argparse.Namespace) -> str:
+def _table(rows: dict[tuple[str, str], list[Run]], options: argparse.Namespace) -> str:
     """Return the Markdown table: medians over the rounds, ratios against panva."""
     when = dt.datetime.now(dt.UTC).date()
     caption = (
