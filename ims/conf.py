@@ -45,6 +45,8 @@ SIGNING_ALGORITHM: Final = "ES256"
 SUPPORTED_SIGNING_ALGORITHMS: Final = ("ES256", "RS256", "PS256", "EdDSA")
 # RFC 7518 §4.1, with A256GCM for the content: how a phantom JWT may be encrypted to its API.
 SUPPORTED_ENCRYPTION_ALGORITHMS: Final = ("ECDH-ES", "ECDH-ES+A256KW", "RSA-OAEP-256")
+# RFC 7518 §5.1; the first is what RFC 9701 §6 means by no `introspection_encrypted_response_enc`.
+SUPPORTED_CONTENT_ENCRYPTIONS: Final = ("A128CBC-HS256", "A256GCM")
 # The keys at an API's `jwks_uri` are read again this often.
 RESOURCE_KEYS_MAX_AGE_SECONDS: Final = 3600
 # RFC 9701 §6, `introspection_signed_response_alg`: "The default, if omitted, is RS256".

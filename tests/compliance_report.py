@@ -11,10 +11,8 @@ NOT_SUPPORTED = [
     ("RFC 8705", "Mutual TLS and certificate-bound tokens"),
     ("RFC 9101", "JWT-secured authorization requests"),
     ("RFC 9396", "Rich authorization requests"),
-    ("RFC 9701", "JWT response for introspection (`application/token-introspection+jwt`)"),
     ("RFC 7523", "`private_key_jwt` and the JWT bearer grant"),
     ("RFC 9470", "Step-up challenges"),
-    ("OpenID Connect Discovery §3", "RS256: ID tokens are signed with ES256 only"),
     ("OpenID Connect Core §5.5", "The `claims` request parameter"),
     ("OpenID Connect", "Back-channel and front-channel logout, session management"),
 ]

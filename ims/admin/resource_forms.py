@@ -8,6 +8,7 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
 )
 
 from ims.checks.jwt_settings import MEMBERS, JWTSettings, parse_jwt_settings
@@ -16,10 +17,23 @@ from ims.models import ClaimMapping, Client, Consent, ProtectedResource, User
 from wire.oauth_errors import InvalidRequest
 
 
+class JWKSField(forms.JSONField):
+    """JSON in a small box, which is empty where there is none."""
+
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return what the box shows."""
+        return "" if value is None else super().prepare_value(value)
+
+
 class JWTSettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # no generics at run time
     """How the phantom JWT is signed and encrypted; `settings` is what was checked."""
 
     settings: JWTSettings
+    jwks = JWKSField(
+        label="JWKS", required=False, help_text="The API's public keys, when it has no address."
+    )
 
     class Meta:
         model = ProtectedResource

@@ -24,6 +24,8 @@ class ScopeInline(TabularInline):
     """Its scopes; API management registers them."""
 
     model = ResourceScope
+    verbose_name_plural = "Scopes"
+    hide_title = True
     fields = readonly_fields = ("name", "description")
     extra = 0
     max_num = 0
@@ -36,6 +38,7 @@ class ClaimMappingInline(TabularInline):
     model = ClaimMapping
     form = ClaimMappingForm
     verbose_name_plural = "Claims mapping"
+    hide_title = True
     extra = 0
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from ims import conf
 from ims.checks.redirect_uris import check_redirect_uri
+from ims.jwks import UnusableJWKS, choose_encryption_key
 from wire.oauth_errors import InvalidClientMetadata, InvalidRedirectURI
 
 MOST_ENTRIES: Final = 20
@@ -45,7 +46,28 @@ def parse_other_members(given: Mapping[str, object]) -> dict[str, object]:
         parse = find_parser(member)
         if parse is not None:
             others[member] = parse(member, value)
+    _check_encryption(others)
     return others
+
+
+def _check_encryption(others: Mapping[str, object]) -> None:
+    """RFC 9701 §6: an answer is only encrypted to a key that is known beforehand."""
+    algorithm = others.get("introspection_encrypted_response_alg")
+    if algorithm is None:
+        if "introspection_encrypted_response_enc" in others:
+            raise InvalidClientMetadata(
+                "introspection_encrypted_response_enc: send introspection_encrypted_response_alg"
+                " as well."
+            )
+        return
+    jwks = others.get("jwks")
+    try:
+        # Not from jwks_uri: nobody is asked for keys while a token is introspected.
+        choose_encryption_key(jwks if isinstance(jwks, dict) else None, str(algorithm))
+    except UnusableJWKS as error:
+        raise InvalidClientMetadata(
+            f"jwks: a key for introspection_encrypted_response_alg is expected; {error}"
+        ) from error
 
 
 def find_parser(member: str) -> "Parser | None":
@@ -109,6 +131,22 @@ def _signing_algorithm(member: str, value: object) -> str:
     return str(value)
 
 
+def _encryption_algorithm(member: str, value: object) -> str:
+    if value not in conf.SUPPORTED_ENCRYPTION_ALGORITHMS:
+        raise InvalidClientMetadata(
+            f"{member}: choose from {', '.join(conf.SUPPORTED_ENCRYPTION_ALGORITHMS)}."
+        )
+    return str(value)
+
+
+def _content_encryption(member: str, value: object) -> str:
+    if value not in conf.SUPPORTED_CONTENT_ENCRYPTIONS:
+        raise InvalidClientMetadata(
+            f"{member}: choose from {', '.join(conf.SUPPORTED_CONTENT_ENCRYPTIONS)}."
+        )
+    return str(value)
+
+
 def _boolean(member: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise InvalidClientMetadata(f"{member}: true or false is expected.")
@@ -149,6 +187,8 @@ _OTHERS: Final[dict[str, Parser]] = {
     "dpop_bound_access_tokens": _boolean,
     "id_token_signed_response_alg": _signing_algorithm,
     "initiate_login_uri": _secure_page,
+    "introspection_encrypted_response_alg": _encryption_algorithm,
+    "introspection_encrypted_response_enc": _content_encryption,
     "introspection_signed_response_alg": _signing_algorithm,
     "jwks": _jwks,
     "jwks_uri": _secure_page,

@@ -44,6 +44,9 @@ class ProtectedResource(models.Model):
     registered_by = models.CharField(max_length=255, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    def __str__(self) -> str:
+        return self.resource
+
 
 class ClaimMapping(models.Model):
     """An administrator's row: the phantom JWT of the API carries `source` as `claim`.

@@ -75,6 +75,7 @@ def preview_claims(
         claims=[
             PreviewedClaim(name, value, _name_origin(name, protected_resource, resource))
             for name, value in claims.items()
+            if name != "jti"  # each token has its own
         ],
         encryption=resource.jwt_encryption_alg,
         refusal=_find_refusal(client, protected_resource, scopes, for_person=user is not None),

@@ -18,6 +18,9 @@ class Caller:
     client_id: str
     token_endpoint_auth_method: str
     signed_response_alg: str = ""
+    encrypted_response_alg: str = ""
+    encrypted_response_enc: str = ""
+    jwks: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,9 @@ class Introspection:
 _COLUMNS: Final = (
     "token_endpoint_auth_method",
     "signed_response_alg",
+    "encrypted_response_alg",
+    "encrypted_response_enc",
+    "jwks",
     "id",
     "client_id",
     "client_name",
@@ -61,6 +67,10 @@ _COLUMNS: Final = (
 _STATEMENT: Final = """
 SELECT caller.token_endpoint_auth_method,
        caller.metadata ->> 'introspection_signed_response_alg',
+       caller.metadata ->> 'introspection_encrypted_response_alg',
+       caller.metadata ->> 'introspection_encrypted_response_enc',
+       CASE WHEN caller.metadata ? 'introspection_encrypted_response_alg'
+            THEN (caller.metadata -> 'jwks')::json END,
        token.id, owner.client_id, owner.name, owner.metadata ->> 'software_id',
        owner.metadata ->> 'software_version', owner.metadata ->> 'client_uri',
        token.scopes, token.issued_at, token.expires_at, token.dpop_jkt, token.actor::json,
@@ -138,7 +148,12 @@ def find_introspection(
         return None
     record = dict(zip(_COLUMNS, row, strict=True))
     caller = Caller(
-        client_id, record["token_endpoint_auth_method"], record["signed_response_alg"] or ""
+        client_id,
+        record["token_endpoint_auth_method"],
+        signed_response_alg=record["signed_response_alg"] or "",
+        encrypted_response_alg=record["encrypted_response_alg"] or "",
+        encrypted_response_enc=record["encrypted_response_enc"] or "",
+        jwks=record["jwks"],
     )
     return Introspection(caller, _read_token(record) if record["resources"] else None)
 

@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from jwcrypto.jwe import JWE
 
 from ims.jwks import UnusableJWKS, choose_encryption_key
 from wire.oauth_errors import ServerError
-
-_CONTENT_ENCRYPTION: Final = "A256GCM"
 
 
 def encrypt_jwt(
@@ -17,7 +15,8 @@ def encrypt_jwt(
     jwt: str,
     algorithm: str,
     jwks: Mapping[str, Any] | None,
-    header: Mapping[str, object],
+    content_encryption: str = "A256GCM",
+    header: Mapping[str, object] | None = None,
 ) -> str:
     """Return the compact JWE of `jwt` to the first fitting key of `jwks`.
 
@@ -28,12 +27,13 @@ def encrypt_jwt(
         key = choose_encryption_key(jwks, algorithm)
     except UnusableJWKS as error:
         raise ServerError(
-            "The JWT cannot be encrypted: its API has published no fitting key.", detail=str(error)
+            "The JWT cannot be encrypted: its reader has published no fitting key.",
+            detail=str(error),
         ) from error
     protected: dict[str, object] = {
-        **header,
+        **(header or {}),
         "alg": algorithm,
-        "enc": _CONTENT_ENCRYPTION,
+        "enc": content_encryption,
         "cty": "JWT",
     }
     if key.get("kid"):

@@ -1,8 +1,12 @@
+import json
 import time
 
 import jwt
 import pytest
+from jwcrypto.jwe import JWE
+from jwcrypto.jwk import JWK
 
+from ims.checks.client_metadata_members import parse_other_members
 from ims.models import SigningKey
 from tests.compliance.rfc7662_introspection.test_introspection import introspect
 from tests.factories.identity import (
@@ -15,6 +19,7 @@ from tests.factories.identity import (
     make_resource,
     make_user,
 )
+from wire.oauth_errors import InvalidClientMetadata
 
 pytestmark = pytest.mark.django_db
 ACCEPT = {"Accept": "application/token-introspection+jwt"}
@@ -181,3 +186,64 @@ def test_metadata_names_the_algorithms(client):
 
     named = document["introspection_signing_alg_values_supported"]
     assert named == ["ES256", "RS256", "PS256", "EdDSA"]
+
+
+@pytest.mark.compliance("RFC 9701", "6", "encrypted to the caller's key where it registered that")
+@pytest.mark.parametrize(("enc", "used"), [(None, "A128CBC-HS256"), ("A256GCM", "A256GCM")])
+def test_answer_is_encrypted_to_the_caller(client, app, enc, used):
+    key = JWK.generate(kty="EC", crv="P-256", kid="api-1")
+    metadata = {
+        "introspection_encrypted_response_alg": "ECDH-ES+A256KW",
+        "jwks": {"keys": [json.loads(key.export_public())]},
+    }
+    if enc:
+        metadata["introspection_encrypted_response_enc"] = enc
+    caller = make_client(metadata=metadata)
+    make_resource(readers=[caller.client])
+    token, _ = make_access_token(app)
+
+    jwe = JWE()
+    jwe.deserialize(ask(client, caller, token).content.decode(), key=key)
+
+    inner = jwt.decode(jwe.payload.decode(), options={"verify_signature": False})
+    assert (jwe.jose_header["enc"], jwe.jose_header["cty"]) == (used, "JWT")
+    assert not {"iss", "aud", "sub"} & set(jwe.jose_header)
+    assert inner["aud"] == caller.client.client_id
+    assert inner["token_introspection"]["active"] is True
+
+
+@pytest.mark.parametrize("token", ["live", "junk"])
+def test_answer_is_never_sent_in_clear_instead(client, app, token):
+    caller = make_client(metadata={"introspection_encrypted_response_alg": "ECDH-ES"})
+    make_resource(readers=[caller.client])
+    presented = make_access_token(app)[0] if token == "live" else token
+
+    response = ask(client, caller, presented)
+
+    assert (response.status_code, response.json()["error"]) == (500, "server_error")
+
+
+@pytest.mark.compliance("RFC 9701", "6", "_enc needs _alg, and _alg a key to encrypt to")
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"introspection_encrypted_response_enc": "A256GCM"},
+        {"introspection_encrypted_response_alg": "ECDH-ES"},
+        {"introspection_encrypted_response_alg": "RSA1_5", "jwks": {"keys": []}},
+        {"introspection_encrypted_response_alg": ["ECDH-ES"], "jwks": {"keys": []}},
+        {
+            "introspection_encrypted_response_alg": "ECDH-ES",
+            "jwks_uri": "https://api.example/jwks",
+        },
+    ],
+)
+def test_encryption_that_cannot_be_is_not_registered(metadata):
+    with pytest.raises(InvalidClientMetadata):
+        parse_other_members(metadata)
+
+
+def test_metadata_names_the_encryption(client):
+    document = client.get("/.well-known/oauth-authorization-server").json()
+
+    assert "ECDH-ES" in document["introspection_encryption_alg_values_supported"]
+    assert "A128CBC-HS256" in document["introspection_encryption_enc_values_supported"]

@@ -1,9 +1,14 @@
+import re
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from ims.models import Client, Consent, Grant, ProtectedResource, SigningKey, User
 from ims.services.create_administrator import create_administrator
 from ims.services.create_signing_key import create_signing_key
+from ims.services.replace_compromised_keys import replace_compromised_keys
 from tests.factories.identity import (
     make_access_token,
     make_client,
@@ -115,3 +120,21 @@ def test_person_without_staff_rights_is_kept_out(client, grant):
     client.force_login(grant.user)
 
     assert client.get("/admin/", follow=True).status_code == 403
+
+
+def test_keys_are_listed_with_their_state(browser):
+    now = timezone.now()
+    states = {
+        create_signing_key(activates_at=now - timedelta(days=2)).kid: "succeeded",
+        create_signing_key(activates_at=now - timedelta(days=1)).kid: "signs",
+        create_signing_key(activates_at=now + timedelta(days=1)).kid: "announced",
+    }
+    stolen = create_signing_key(algorithm="EdDSA")
+    replace_compromised_keys(algorithms=["EdDSA"])
+    states[stolen.kid] = "compromised"
+
+    page = browser.get(reverse("admin:ims_signingkey_changelist")).content.decode()
+
+    for kid, state in states.items():
+        row = page[page.index(kid) :]
+        assert re.search(r"field-state[^>]*>\s*([^<]*?)\s*<", row)[1] == state

@@ -21,7 +21,7 @@ def post(browser, record, rows=(), **changes):
     form = {
         "jwt_signing_alg": "ES256",
         "jwt_encryption_alg": "",
-        "jwks": "null",
+        "jwks": "",
         "jwks_uri": "",
         "claim_mappings-TOTAL_FORMS": len(present) + len(rows),
         "claim_mappings-INITIAL_FORMS": len(present),
