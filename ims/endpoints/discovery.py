@@ -94,8 +94,6 @@ def _list_capabilities() -> dict[str, object]:
         "introspection_signing_alg_values_supported": list(conf.SUPPORTED_SIGNING_ALGORITHMS),
         "introspection_encryption_alg_values_supported": list(conf.SUPPORTED_ENCRYPTION_ALGORITHMS),
         "introspection_encryption_enc_values_supported": list(conf.SUPPORTED_CONTENT_ENCRYPTIONS),
-        "introspection_encryption_alg_values_supported": list(conf.SUPPORTED_ENCRYPTION_ALGORITHMS),
-        "introspection_encryption_enc_values_supported": list(conf.SUPPORTED_CONTENT_ENCRYPTIONS),
         "claim_types_supported": ["normal"],
         "claims_supported": list(_CLAIMS),
         "acr_values_supported": [ACR_ONE_FACTOR, ACR_TWO_FACTORS],

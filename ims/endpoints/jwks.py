@@ -10,7 +10,7 @@ from ims.endpoints.endpoint import oauth_endpoint
 from ims.queries.signing_keys import list_published_signing_keys
 
 
-@oauth_endpoint("GET", "HEAD")
+@oauth_endpoint("GET", "HEAD", is_shared=True)
 def jwks(request: HttpRequest) -> HttpResponse:
     """Answer with the public keys, those that will sign soon among them; 304 to who has them."""
     keys = [key.public_jwk for key in list_published_signing_keys()]
@@ -19,6 +19,4 @@ def jwks(request: HttpRequest) -> HttpResponse:
     etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
     response["ETag"] = etag
     # RFC 9110 §15.4.5: a 304 keeps the headers that tell how long the copy holds.
-    answer = get_conditional_response(request, etag=etag, response=response) or response
-    answer["Access-Control-Allow-Origin"] = "*"
-    return answer
+    return get_conditional_response(request, etag=etag, response=response) or response
