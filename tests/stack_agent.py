@@ -97,6 +97,32 @@ def new_initial_access_token(grant_types):
     return provision_initial_access_token(label="tests", grant_types=grant_types).token
 
 
+def subscribe(client_id, plan):
+    """Subscribe a client that registered itself, on behalf of the demo developer."""
+    from django.utils import timezone
+
+    from ams import api as ams_api
+    from portal.models import Developer
+    from portal.subscriber import subscriber_of
+
+    ams_api.subscribe_to_plan(
+        subscriber=subscriber_of(Developer.objects.order_by("first_seen_at").first()),
+        client_id=client_id,
+        application_name="Test",
+        plan_id=_find_plan(plan).pk,
+        activated_at=timezone.now(),
+    )
+
+
+def open_registration(is_enabled):
+    from ims.models import RegistrationPolicy
+    from ims.services.ensure_registration_policy import ensure_registration_policy
+
+    policy = ensure_registration_policy(source=RegistrationPolicy.Source.OPEN)
+    policy.is_enabled = is_enabled
+    policy.save()
+
+
 def retire_api(slug):
     from ams.catalog.models import API
     from ams.catalog.services.retire_api import retire_api as retire
@@ -111,6 +137,8 @@ _COMMANDS = {
         new_management_client,
         new_person,
         new_initial_access_token,
+        subscribe,
+        open_registration,
         plan_limit,
         counted_calls,
         apply,

@@ -8,8 +8,10 @@ import pytest
 
 from tests.interop import apache_server, node_scenario
 from tests.interop.consent_robot import ConsentRobot
+from tests.interop.document_server import serve_documents
 from tests.interop.robot_server import serve_robot
 
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 REDIRECT_URI = "https://client.interop.example/callback"
 RESOURCE = "https://api.interop.example/v1"
 OBSTACLES = {"node": node_scenario.find_obstacle, "apache": apache_server.find_obstacle}
@@ -104,6 +106,22 @@ def service(register):
 
 
 @pytest.fixture(scope="session")
+def device(register):
+    """Make a client of something without a browser."""
+
+    def make(**members):
+        return register(
+            **{
+                "token_endpoint_auth_method": "none",
+                "grant_types": [DEVICE, "refresh_token"],
+                **members,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def registrar_token(stack):
     """A token that may declare protected resources."""
     registrar = json.loads((stack.home / "secrets" / "tollgate-ams.json").read_text())
@@ -133,6 +151,13 @@ def resource_server(stack, service, registrar_token):
     )
     assert answer.status_code == 200, answer.text
     return client
+
+
+@pytest.fixture(scope="session")
+def documents(stack):
+    """The origin of somebody's web server, and its documents by path."""
+    with serve_documents(stack.home / "tls") as served:
+        yield served
 
 
 @pytest.fixture(scope="session")

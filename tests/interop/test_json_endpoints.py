@@ -1,11 +1,12 @@
 """Schemathesis sends what the OpenAPI documents allow, and what they do not: never a 5xx.
 
 Each document is walked twice: with credentials that open the operation, and with invented ones.
-Both come from loopback addresses of their own, so that the throttle of wrong guesses, which counts
-by network, holds up nobody else.
+Each test calls from a loopback address of its own, so that the throttle of wrong guesses, which
+counts by network, holds up nobody else.
 """
 
 import base64
+import itertools
 import secrets
 
 import pytest
@@ -38,8 +39,7 @@ AS_DOCUMENTED = [
     checks.response_schema_conformance,
     checks.response_headers_conformance,
 ]
-STRANGERS_ADDRESS = "127.0.0.66"
-MEMBERS_ADDRESS = "127.0.0.67"
+ADDRESSES = (f"127.0.2.{number}" for number in itertools.count(1))
 
 
 def at_most(examples):
@@ -53,22 +53,12 @@ def at_most(examples):
     )
 
 
-@pytest.fixture(scope="module")
-def stranger():
-    with open_session(STRANGERS_ADDRESS) as session:
+@pytest.fixture
+def session():
+    """Connections from an address that no other test has."""
+    with requests.Session() as session:
+        session.mount("http://", _From(next(ADDRESSES)))
         yield session
-
-
-@pytest.fixture(scope="module")
-def member():
-    with open_session(MEMBERS_ADDRESS) as session:
-        yield session
-
-
-def open_session(address):
-    session = requests.Session()
-    session.mount("http://", _From(address))
-    return session
 
 
 class _From(HTTPAdapter):
@@ -119,37 +109,37 @@ def record(app):
 @MEMBERS_DOCUMENT.parametrize()
 @at_most(10)
 def test_token_service_answers_its_clients_as_documented(
-    case, stack, member, authorization, record
+    case, stack, session, authorization, record
 ):
     if "client_id" in (case.path_parameters or {}):
         aim_at(case, record)
     else:
         open_operation(case, authorization)
 
-    case.call_and_validate(base_url=stack.issuer, session=member, checks=AS_DOCUMENTED)
+    case.call_and_validate(base_url=stack.issuer, session=session, checks=AS_DOCUMENTED)
 
 
 @STRANGERS_DOCUMENT.parametrize()
 @at_most(3)
-def test_token_service_answers_strangers_as_documented(case, stack, stranger):
-    case.call_and_validate(base_url=stack.issuer, session=stranger, checks=AS_DOCUMENTED)
+def test_token_service_answers_strangers_as_documented(case, stack, session):
+    case.call_and_validate(base_url=stack.issuer, session=session, checks=AS_DOCUMENTED)
 
 
 @OPERATORS_DOCUMENT.parametrize()
 @at_most(15)
-def test_management_api_never_fails_its_operator(case, stack, member, authorization):
+def test_management_api_never_fails_its_operator(case, stack, session, authorization):
     open_operation(case, authorization)
 
     case.call_and_validate(
-        base_url=stack.issuer, session=member, checks=[checks.not_a_server_error]
+        base_url=stack.issuer, session=session, checks=[checks.not_a_server_error]
     )
 
 
 @OPERATORS_DOCUMENT.parametrize()
 @at_most(3)
-def test_management_api_never_fails_a_stranger(case, stack, stranger):
+def test_management_api_never_fails_a_stranger(case, stack, session):
     case.call_and_validate(
-        base_url=stack.issuer, session=stranger, checks=[checks.not_a_server_error]
+        base_url=stack.issuer, session=session, checks=[checks.not_a_server_error]
     )
 
 

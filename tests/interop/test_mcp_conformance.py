@@ -61,6 +61,13 @@ def _hear(line, stack, person):
     return line
 
 
-@pytest.mark.parametrize("check", ["authorization-server-metadata", "authorization-code-grant"])
+@pytest.mark.parametrize(
+    "check",
+    [
+        "authorization-server-metadata",
+        "authorization-server-metadata-cimd",
+        "authorization-code-grant",
+    ],
+)
 def test_requirement_of_authorization_servers_is_met(report, check):
     assert report[check]["status"] == "SUCCESS", report[check]

@@ -18,6 +18,28 @@ def test_introspection_as_json(run, service):
     run("oauth4webapi/introspection", client=service(), scope="interop:read")
 
 
+def test_introspection_as_a_signed_answer(run, stack, service):
+    run(
+        "oauth4webapi/signed_introspection",
+        client=service(),
+        scope="interop:read",
+        unknown_token=stack.mint_unknown_token(),
+    )
+
+
+def test_hasty_device_is_slowed_down_and_a_denial_ends_its_wait(run, device):
+    run("oauth4webapi/device", client=device(), scope="openid interop:read")
+
+
+def test_address_of_an_api_leads_to_its_token_service(run, stack):
+    run(
+        "oauth4webapi/resource_metadata",
+        resource=stack.quickstart["client"]["resource"],
+        url=stack.quickstart["sample"]["url"],
+        scope="orders:read",
+    )
+
+
 def test_phantom_token_is_a_jwt_access_token_of_rfc_9068(run, service):
     run("oauth4webapi/phantom_token", client=service(), scope="interop:read")
 

@@ -24,6 +24,14 @@ def test_person_signs_in_by_code_and_pkce(run, app, method):
     assert tokens["token_type"] == "bearer"
 
 
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "PS256", "EdDSA"])
+def test_id_token_is_signed_by_the_registered_algorithm(run, app, algorithm):
+    client = app(id_token_signed_response_alg=algorithm)
+    assert client["id_token_signed_response_alg"] == algorithm
+
+    run("openid-client/code_with_pkce", client=client, scope=SCOPE)
+
+
 def test_denial_is_told_to_the_client_with_issuer_and_state(run, app):
     run("openid-client/denied", client=app(), scope=SCOPE)
 
@@ -57,6 +65,10 @@ def test_service_gets_a_token_by_its_secret(run, service, method):
     client = service(token_endpoint_auth_method=method)
 
     run("openid-client/client_credentials", client=client, scope="interop:read")
+
+
+def test_device_gets_tokens_when_its_person_has_typed_the_code(run, device):
+    run("openid-client/device", client=device(), scope=SCOPE)
 
 
 def test_resource_server_introspects(run, stack, service, resource_server):

@@ -1,7 +1,13 @@
 """requests-oauth2client 1.8 (Python)."""
 
 import pytest
-from requests_oauth2client import ClientSecretBasic, InvalidGrant, InvalidScope, OAuth2Client
+from requests_oauth2client import (
+    AccessDenied,
+    ClientSecretBasic,
+    InvalidGrant,
+    InvalidScope,
+    OAuth2Client,
+)
 
 from tests.interop.conftest import REDIRECT_URI, RESOURCE
 
@@ -55,6 +61,17 @@ def test_service_token_is_introspected(stack, service, resource_server):
     assert answer["client_id"] == client.client_id
     assert client.revoke_access_token(token)
     assert server.introspect_token(token) == {"active": False}
+
+
+def test_device_whose_person_denies_is_told_so(stack, metadata, person, device, resource_server):
+    endpoint = metadata["device_authorization_endpoint"]  # the library does not discover it
+    client = connect(stack, device(), device_authorization_endpoint=endpoint)
+    asked = client.authorize_device(scope=SCOPE, resource=RESOURCE)
+
+    person.enter_code(asked.verification_uri_complete, asked.user_code, decision="deny")
+
+    with pytest.raises(AccessDenied):
+        client.device_code(asked)
 
 
 def test_unknown_scope_is_told_by_its_code(stack, service, resource_server):

@@ -5,11 +5,11 @@ import { follow } from '../person.mjs'
 
 /** The configuration of a registered client; `auth` is how it proves itself. */
 export async function connect(config, auth, metadata = {}, algorithm = 'oidc') {
-  const { client_id, client_secret } = config.client
+  const { client_id, client_secret, id_token_signed_response_alg } = config.client
   return oidc.discovery(
     new URL(config.issuer),
     client_id,
-    { client_secret, ...metadata },
+    { client_secret, id_token_signed_response_alg, ...metadata },
     auth ?? (client_secret ? oidc.ClientSecretBasic(client_secret) : oidc.None()),
     { algorithm, execute: [oidc.allowInsecureRequests] }, // the issuer is on loopback
   )
