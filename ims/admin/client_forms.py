@@ -4,9 +4,11 @@ from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django import forms
+from django.contrib.postgres.forms import SimpleArrayField
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from ims.checks.host_patterns import is_host_pattern
-from ims.models import Client, RegistrationPolicy
+from ims.models import Client, InitialAccessToken, RegistrationPolicy
 from ims.registration_limits import (
     STRANGERS_AUTH_METHODS,
     STRANGERS_GRANT_TYPES,
@@ -14,8 +16,20 @@ from ims.registration_limits import (
 )
 
 
+def _words(help_text: str, label: str | None = None, *, required: bool = False) -> SimpleArrayField:
+    return SimpleArrayField(
+        forms.CharField(),
+        label=label,
+        required=required,
+        help_text=f"{help_text} Separated by commas.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
 class ClientForm(forms.ModelForm):  # type: ignore[type-arg]  # no generics at run time
     """The two members of a client that are an administrator's to set, and its policy."""
+
+    scopes = _words("What it may ask for. Empty: every scope that is open to registered clients.")
 
     class Meta:
         model = Client
@@ -29,8 +43,46 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]  # no generics at r
         return is_first_party
 
 
+class InitialAccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # no generics at run time
+    """What clients registered with the token may ask for."""
+
+    allowed_grant_types = _words(f"Of {', '.join(SUPPORTED_GRANT_TYPES)}.", required=True)
+    allowed_scopes = _words("Empty: every scope but the platform's own.")
+
+    class Meta:
+        model = InitialAccessToken
+        fields = (
+            "label",
+            "allowed_grant_types",
+            "allowed_scopes",
+            "policy",
+            "uses_left",
+            "expires_at",
+        )
+
+    def clean_allowed_grant_types(self) -> list[str]:
+        """Name every entry that means nothing."""
+        names: list[str] = self.cleaned_data["allowed_grant_types"]
+        for name in names:
+            if name not in SUPPORTED_GRANT_TYPES:
+                raise forms.ValidationError(f"{name} is not possible.")
+        return names
+
+
 class RegistrationPolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # no generics at run time
     """A policy, with lists that hold known names only."""
+
+    allowed_grant_types = _words("Empty: every one that the source may have.")
+    allowed_auth_methods = _words("Empty: every method.", "Allowed authentication methods")
+    allowed_scopes = _words("Empty: every scope but the platform's own.")
+    allowed_redirect_hosts = _words(
+        "app.example, or *.app.example for every host below it; a private scheme stands for itself"
+        " (com.example.app). Empty: every host."
+    )
+    trusted_document_hosts = _words(
+        "Hosts whose metadata documents are read, as above. Empty: every public host."
+    )
+    refused_document_hosts = _words("Hosts whose metadata documents are never read, as above.")
 
     _HOSTS: ClassVar = (
         "allowed_redirect_hosts",

@@ -16,7 +16,24 @@ class ClientSecretInline(TabularInline):
     extra = 0
     max_num = 0
     ordering = ("-created_at",)
+    hide_title = True
     verbose_name_plural = "secrets (delete one to end it; the actions of the list make new ones)"
+
+    def has_view_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:
+        """Whether the page is of a client that authenticates with secrets."""
+        return self._may(obj) and bool(super().has_view_permission(request, obj))
+
+    def has_change_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:
+        """Whether the page is of a client that authenticates with secrets."""
+        return self._may(obj) and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:
+        """Whether the page is of a client that authenticates with secrets."""
+        return self._may(obj) and bool(super().has_delete_permission(request, obj))
+
+    @staticmethod
+    def _may(client: Client | None) -> bool:
+        return client is None or client.has_secrets
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Nobody adds a row: a new secret must be shown."""
@@ -37,7 +54,8 @@ class ClientDocumentInline(StackedInline):
     fields = readonly_fields = ("read_at", "fresh_until", "withdrawn_at", "problem")
     can_delete = False
     max_num = 0
-    verbose_name_plural = "metadata document"
+    hide_title = True
+    verbose_name = verbose_name_plural = "metadata document"
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Nobody."""

@@ -41,13 +41,13 @@ class ClientAdmin(ModelAdmin):
         "client_type",
         "registration_source",
         "state",
-        "created",
         "last_used_at",
     )
+    view_on_site = False
     list_filter = ("client_type", "registration_source", "policy", "is_first_party")
     search_fields = ("client_id", "name")
     ordering = ("-created",)
-    readonly_fields = (
+    declared = (
         "client_id",
         "name",
         "client_type",
@@ -57,6 +57,8 @@ class ClientAdmin(ModelAdmin):
         "redirect_uris",
         "post_logout_redirect_uris",
         "metadata",
+    )
+    history = (
         "registration_source",
         "registered_with",
         "created",
@@ -65,7 +67,12 @@ class ClientAdmin(ModelAdmin):
         "unused_warned_at",
         "disabled_at",
     )
-    fields = ("is_first_party", "scopes", "policy", *readonly_fields)
+    readonly_fields = (*declared, *history)
+    fieldsets = (
+        ("Decided here", {"fields": ("is_first_party", "scopes", "policy")}),
+        ("Declared by the client", {"fields": declared}),
+        ("Its life", {"fields": history}),
+    )
     actions = (
         "disable",
         "enable",

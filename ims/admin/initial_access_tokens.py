@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from ims.admin.client_forms import InitialAccessTokenForm
 from ims.models import InitialAccessToken
 from ims.services.provision_initial_access_token import provision_initial_access_token
 
@@ -21,14 +22,7 @@ class InitialAccessTokenAdmin(ModelAdmin):
     )
     list_select_related = ("policy",)
     search_fields = ("label",)
-    fields = (
-        "label",
-        "allowed_grant_types",
-        "allowed_scopes",
-        "policy",
-        "uses_left",
-        "expires_at",
-    )
+    form = InitialAccessTokenForm
 
     def save_model(
         self,

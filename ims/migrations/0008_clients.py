@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                         base_field=models.CharField(max_length=64),
                         blank=True,
                         default=list,
-                        help_text="Empty: all that the initial access token allows.",
+                        help_text="Empty: every one that the source may have.",
                         size=None,
                     ),
                 ),

@@ -30,7 +30,7 @@ class RegistrationPolicy(models.Model):
         models.CharField(max_length=64),
         default=list,
         blank=True,
-        help_text="Empty: all that the initial access token allows.",
+        help_text="Empty: every one that the source may have.",
     )
     allowed_scopes = ArrayField(
         models.CharField(max_length=128),

@@ -100,7 +100,7 @@ def test_consent_page_shows_hosts(browser, publisher):
     text = flow.text_of(page)
     assert "https://app.example" in text
     assert "127.0.0.1" in text
-    assert "nobody here has checked it" in text
+    assert "Nobody here has checked it" in text
 
 
 @pytest.mark.compliance(CIMD, "6.4", "a client on the person's own machine comes with a warning")

@@ -182,3 +182,12 @@ def test_metadata_document_makes_nobody_first_party(admin_client):
     client.refresh_from_db()
     assert client.is_first_party is False
     assert "first party" in page.content.decode()
+
+
+def test_initial_access_token_for_an_unknown_grant_is_not_made(admin_client):
+    url = reverse("admin:ims_initialaccesstoken_add")
+
+    page = admin_client.post(url, {"label": "odd", "allowed_grant_types": "implicit"})
+
+    assert "implicit is not possible" in page.content.decode()
+    assert not InitialAccessToken.objects.exists()
