@@ -36,7 +36,7 @@ def test_password_and_code_are_two_factors_since_the_later():
         )
     )
 
-    assert (event.amr, event.acr, event.at.timestamp()) == (("otp", "pwd"), "2", 1010)
+    assert (event.amr, event.acr, event.at.timestamp()) == (("mfa", "otp", "pwd"), "2", 1010)
 
 
 def test_unknown_method_claims_nothing():
