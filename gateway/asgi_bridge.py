@@ -7,10 +7,11 @@ from typing import Any
 from gateway.dataplane.call import Receive, Scope, Send
 from gateway.dataplane.errors import IncompleteBody
 from gateway.front.http1_request import Http1Request
+from gateway.front.http2_request import Http2Request
 
 
 async def bridge(  # noqa: C901, PLR0915 - it goes when the pipeline reads requests itself
-    serve: Callable[[Scope, Receive, Send], Awaitable[None]], request: Http1Request
+    serve: Callable[[Scope, Receive, Send], Awaitable[None]], request: Http1Request | Http2Request
 ) -> None:
     """Present a request in the shape of ASGI."""
     scope = {

@@ -4,12 +4,16 @@ import asyncio
 import socket
 import ssl
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
+from gateway.front.frame_gate import PREFACE
 from gateway.front.http1 import Http1Connection
+from gateway.front.http2 import Http2Connection
+from gateway.front.limits import NEVER
 from gateway.front.shared import Front
 
 _BACKLOG: Final = 2048
+_TELLING: Final = PREFACE[:4]  # "PRI ", which is no method
 _TLS12_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # RFC 9113 §9.2.2 forbids the others
 
 
@@ -28,7 +32,7 @@ def open_socket(address: str, port: int) -> socket.socket:
 
 
 def make_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return a server context: TLS 1.2 or newer.
+    """Return a server context: TLS 1.2 or newer, HTTP/2 before HTTP/1.1.
 
     Raises OSError (ssl.SSLError is one) when the files cannot be used.
     """
@@ -37,7 +41,7 @@ def make_context(certificate: Path, key: Path) -> ssl.SSLContext:
     context.set_ciphers(_TLS12_CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.load_cert_chain(certificate, key)
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(["h2", "http/1.1"])
     return context
 
 
@@ -54,7 +58,7 @@ async def listen(
     limits = front.limits
 
     def factory() -> asyncio.Protocol:
-        return Http1Connection(front)
+        return Doorway(front)
 
     if context is None:
         return await front.loop.create_server(factory, sock=listening, backlog=_BACKLOG)
@@ -66,3 +70,63 @@ async def listen(
         ssl_handshake_timeout=limits.handshake_seconds,
         ssl_shutdown_timeout=limits.linger_seconds,
     )
+
+
+class Doorway(asyncio.Protocol):
+    """A connection until it is known what it speaks: by ALPN over TLS, else by its first bytes."""
+
+    __slots__ = ("_first", "_front", "_transport", "deadline", "write_deadline")
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._first = b""
+        self._transport: asyncio.Transport | None = None
+        self.deadline = front.now + front.limits.idle_seconds
+        self.write_deadline = NEVER
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is None:
+            self._front.connections.add(self)
+        elif tls.selected_alpn_protocol() == "h2":
+            self._become(Http2Connection(self._front))
+        else:
+            self._become(Http1Connection(self._front))
+
+    def data_received(self, data: bytes) -> None:
+        # Prior knowledge (RFC 9113 §3.3), from a proxy that ends TLS before us. No upgrade: h2c
+        # upgrades are a way to smuggle requests past a proxy.
+        data = self._first + data
+        if len(data) < len(_TELLING) and _TELLING.startswith(data):
+            self._first = data
+            self.deadline = self._front.now + self._front.limits.head_seconds
+            return
+        is_http2 = data.startswith(_TELLING)
+        connection = Http2Connection(self._front) if is_http2 else Http1Connection(self._front)
+        self._become(connection)
+        connection.data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._front.connections.discard(self)
+
+    def expire(self) -> None:
+        """Close: nothing came."""
+        self.abort()
+
+    def wind_down(self) -> None:
+        """Close: nothing is under way."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _become(self, connection: Http1Connection | Http2Connection) -> None:
+        self._front.connections.discard(self)
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.set_protocol(connection)
+            connection.connection_made(transport)
