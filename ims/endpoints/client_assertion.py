@@ -18,8 +18,9 @@ from ims.queries.client_keys import list_signing_keys
 from wire.oauth_errors import InvalidClient
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-# Seconds. A stolen assertion must be worth little, and each `jti` is remembered as long.
-LONGEST_LIFETIME_SECONDS: Final = 600
+# Seconds, as Authlib asks for unless it is told otherwise. A stolen assertion is worth nothing once
+# it was used: each `jti` is remembered as long.
+LONGEST_LIFETIME_SECONDS: Final = 3600
 # How far the client's clock may be off.
 _LEEWAY_SECONDS: Final = 15
 _LONGEST_TEXT: Final = 255
