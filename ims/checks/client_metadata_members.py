@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from ims import conf
+from ims import conf, jws
 from ims.checks.redirect_uris import check_redirect_uri
 from ims.jwks import UnusableJWKS, choose_encryption_key
 from wire.oauth_errors import InvalidClientMetadata, InvalidRedirectURI
@@ -122,13 +122,13 @@ def _application_type(member: str, value: object) -> str:
     return str(value)
 
 
-def _signing_algorithm(member: str, value: object) -> str:
-    # A tuple, not a set: it would ask an array for its hash.
-    if value not in conf.SUPPORTED_SIGNING_ALGORITHMS:
-        raise InvalidClientMetadata(
-            f"{member}: choose from {', '.join(conf.SUPPORTED_SIGNING_ALGORITHMS)}."
-        )
-    return str(value)
+def _algorithm(names: tuple[str, ...]) -> "Parser":
+    def parse(member: str, value: object) -> str:
+        if value not in names:  # a set would ask an array for its hash
+            raise InvalidClientMetadata(f"{member}: choose from {', '.join(names)}.")
+        return str(value)
+
+    return parse
 
 
 def _encryption_algorithm(member: str, value: object) -> str:
@@ -185,16 +185,16 @@ _OTHERS: Final[dict[str, Parser]] = {
     "default_acr_values": _text_list,
     "default_max_age": _seconds,
     "dpop_bound_access_tokens": _boolean,
-    "id_token_signed_response_alg": _signing_algorithm,
+    "id_token_signed_response_alg": _algorithm(conf.SUPPORTED_SIGNING_ALGORITHMS),
     "initiate_login_uri": _secure_page,
     "introspection_encrypted_response_alg": _encryption_algorithm,
     "introspection_encrypted_response_enc": _content_encryption,
-    "introspection_signed_response_alg": _signing_algorithm,
+    "introspection_signed_response_alg": _algorithm(conf.SUPPORTED_SIGNING_ALGORITHMS),
     "jwks": _jwks,
     "jwks_uri": _secure_page,
     "require_auth_time": _boolean,
     "require_pushed_authorization_requests": _boolean,
     "software_id": parse_text,
     "software_version": parse_text,
-    "token_endpoint_auth_signing_alg": _signing_algorithm,
+    "token_endpoint_auth_signing_alg": _algorithm(jws.ALGORITHMS),
 }

@@ -34,13 +34,21 @@ class ResourceDeclaration:
     scopes: Mapping[str, str]
     claims: tuple[str, ...]
     introspection_clients: tuple[str, ...]
+    description: str = ""
+    documentation_url: str = ""
     jwt: JWTSettings | None = None
+
+    def _describe(self) -> dict[str, str]:
+        """Return the members that are words only, without those that say nothing."""
+        words = {"description": self.description, "documentation_url": self.documentation_url}
+        return {name: text for name, text in words.items() if text}
 
     def as_document(self) -> dict[str, object]:
         """Return the JSON members, as they are sent."""
         return {
             "resource": self.resource,
             "resource_name": self.resource_name,
+            **self._describe(),
             "scopes": [
                 {"name": name, "description": description}
                 for name, description in self.scopes.items()
@@ -66,6 +74,10 @@ def parse_resource_declaration(document: Mapping[str, Any]) -> ResourceDeclarati
         scopes=_parse_scopes(document.get("scopes", [])),
         claims=claims,
         introspection_clients=_texts(document, "introspection_clients", 255),
+        description=_text(
+            "description", document.get("description", ""), LONGEST_DESCRIPTION, least=0
+        ),
+        documentation_url=_parse_web_page(document.get("documentation_url", "")),
         jwt=parse_jwt_settings(document),
     )
 
@@ -84,6 +96,13 @@ def check_resource_identifier(resource: object) -> str:
     if parts.scheme in {"http", "https"} and (not parts.hostname or "@" in parts.netloc):
         raise InvalidRequest("resource: a host name is expected, and no user information.")
     return text
+
+
+def _parse_web_page(value: object) -> str:
+    url = _text("documentation_url", value, LONGEST_RESOURCE, least=0)
+    if url and not (_URI.fullmatch(url) and url.startswith(("https://", "http://"))):
+        raise InvalidRequest("documentation_url: an http or https URL is expected.")
+    return url
 
 
 def _parse_scopes(scopes: object) -> dict[str, str]:

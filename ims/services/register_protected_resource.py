@@ -25,6 +25,8 @@ def register_protected_resource(
         resource=declaration.resource,
         defaults={
             "name": declaration.resource_name,
+            "description": declaration.description,
+            "documentation_url": declaration.documentation_url,
             "claims": list(declaration.claims),
             "registered_by": registered_by,
         },

@@ -52,6 +52,20 @@ def test_resource_is_registered_as_declared(client, headers):
     assert [known.client_id for known in record.introspection_clients.all()] == ["tollgate-gateway"]
 
 
+def test_words_about_the_resource_are_kept(client, headers):
+    words = {
+        "description": "Read and place the orders of a small shop.",
+        "documentation_url": "https://docs.example/orders",
+    }
+
+    response = put(client, DECLARATION | words, headers)
+
+    record = ProtectedResource.objects.get()
+    assert response.json() == DECLARATION | words
+    assert record.description == words["description"]
+    assert record.documentation_url == words["documentation_url"]
+
+
 def test_second_declaration_replaces_the_first(client, headers):
     make_client(client_id="gateway-2")
     put(client, DECLARATION, headers)
@@ -138,6 +152,10 @@ def test_built_in_resources_stay(client, headers, settings, path):
         ("resource", "https://a@b.example/"),
         ("resource", "https://[::1/"),
         ("resource", "https://gateway.example/" + "a" * 512),
+        ("description", "a\nb"),
+        ("description", "x" * 257),
+        ("documentation_url", "docs.example"),
+        ("documentation_url", "javascript:alert(1)"),
         ("resource_name", ""),
         ("resource_name", "a\nb"),
         ("scopes", {"orders:read": "x"}),
