@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 import jwt
 
-_ALGORITHMS: Final = ["ES256", "RS256", "EdDSA"]  # asymmetric ones only
+_ALGORITHMS: Final = ["ES256", "RS256", "PS256", "EdDSA"]  # asymmetric ones only
 _TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 _REQUIRED: Final = ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"]
 _KEYS_SECONDS: Final = 300.0

@@ -12,8 +12,11 @@ from jwcrypto.jwk import JWK
 # RFC 7518 §4.1: the kind of key that an algorithm encrypts to.
 _KEY_TYPES: Final = {"ECDH-ES": ("EC", "OKP"), "ECDH-ES+A256KW": ("EC", "OKP")}
 _RSA: Final = ("RSA",)
-_CURVES: Final = frozenset({"P-256", "P-384", "P-521", "X25519"})
-_SMALLEST_RSA_BITS: Final = 2048  # RFC 7518 §4.3
+_CURVES: Final = ("P-256", "P-384", "P-521", "X25519")
+# RFC 7518 §4.3; and what still is a key, not a way to keep us busy.
+_RSA_BITS: Final = range(2048, 8192 + 1)
+# jwcrypto takes more names than these, one that makes it generate a key among them.
+_MEMBERS: Final = frozenset({"kty", "crv", "x", "y", "n", "e", "kid", "alg", "use"})
 _MOST_KEYS: Final = 20
 
 
@@ -44,11 +47,11 @@ def choose_encryption_key(jwks: Mapping[str, Any] | None, algorithm: str) -> JWK
 def _choose(jwks: str, algorithm: str) -> JWK:
     for key in _list_candidates(json.loads(jwks), algorithm):
         try:
-            chosen = JWK(**key)
+            chosen = JWK(**{name: key[name] for name in key.keys() & _MEMBERS})
             public = chosen.get_op_key("encrypt")
-        except (JWException, ValueError, TypeError):
+        except (JWException, AttributeError, TypeError, ValueError):
             continue  # one that we cannot read is no reason to refuse the others
-        if not isinstance(public, RSAPublicKey) or public.key_size >= _SMALLEST_RSA_BITS:
+        if not isinstance(public, RSAPublicKey) or public.key_size in _RSA_BITS:
             return chosen
     raise UnusableJWKS(f"no key in it can be encrypted to with {algorithm}.")
 
@@ -58,7 +61,8 @@ def _list_candidates(jwks: object, algorithm: str) -> Iterator[dict[str, Any]]:
     keys = jwks.get("keys", ()) if isinstance(jwks, dict) else ()
     for key in keys:
         if (
-            key.get("kty") in _KEY_TYPES.get(algorithm, _RSA)
+            isinstance(key, dict)
+            and key.get("kty") in _KEY_TYPES.get(algorithm, _RSA)
             and key.get("use", "enc") == "enc"
             and key.get("alg", algorithm) == algorithm
             and ("crv" not in key or key["crv"] in _CURVES)
