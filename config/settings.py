@@ -205,6 +205,8 @@ OAUTH2_PROVIDER = {
     },
 }
 
+# RFC 9449 §8: proofs at the token endpoint are signed with a nonce of ours.
+DPOP_NONCE_REQUIRED = env.flag("TOLLGATE_DPOP_NONCE_REQUIRED", default=True)
 # Documents that clients publish: see ims/outbound.
 OUTBOUND_ALLOW_PRIVATE = env.flag("TOLLGATE_OUTBOUND_ALLOW_PRIVATE", default=False)
 OUTBOUND_CA_FILE = env.text("TOLLGATE_OUTBOUND_CA_FILE", "")

@@ -1,6 +1,12 @@
 """What can go wrong in the token service beside the protocol's own refusals."""
 
-from wire.oauth_errors import InvalidRequest, OAuthError, UnsafeRedirect
+from wire.oauth_errors import (
+    InvalidDPoPProof,
+    InvalidRequest,
+    OAuthError,
+    UnsafeRedirect,
+    UseDPoPNonce,
+)
 
 
 class IMSError(Exception):
@@ -82,6 +88,18 @@ class TooManyFetches(FetchFailed):
     """Nobody was asked: too many fetches are under way, or the last one has just failed."""
 
     retryable = True
+
+
+class ProofRefusedByResource(InvalidDPoPProof):
+    """RFC 9449 §7.1: a protected resource says so with a challenge."""
+
+    status = 401
+
+
+class NonceNeededByResource(UseDPoPNonce):
+    """RFC 9449 §9: a protected resource says so with a challenge."""
+
+    status = 401
 
 
 class RequestNotSupported(OAuthError):

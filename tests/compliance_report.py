@@ -7,11 +7,10 @@ import pytest
 
 NOT_SUPPORTED = [
     ("RFC 9126", "Pushed authorization requests"),
-    ("RFC 9449", "DPoP"),
     ("RFC 8705", "Mutual TLS and certificate-bound tokens"),
     ("RFC 9101", "JWT-secured authorization requests"),
     ("RFC 9396", "Rich authorization requests"),
-    ("RFC 7523", "`private_key_jwt` and the JWT bearer grant"),
+    ("RFC 7523", "The JWT bearer grant (assertions authenticate clients only)"),
     ("RFC 9470", "Step-up challenges"),
     ("OpenID Connect Core §5.5", "The `claims` request parameter"),
     ("OpenID Connect", "Back-channel and front-channel logout, session management"),

@@ -122,6 +122,18 @@ class InsufficientScope(OAuthError):
         self.scope = scope
 
 
+class InvalidDPoPProof(OAuthError):
+    """RFC 9449 §5: the proof is malformed, for another request, or was used before."""
+
+    code = "invalid_dpop_proof"
+
+
+class UseDPoPNonce(OAuthError):
+    """RFC 9449 §8: the proof must be signed with the nonce that goes back in a header."""
+
+    code = "use_dpop_nonce"
+
+
 class InvalidClientMetadata(OAuthError):
     """RFC 7591 §3.2.2."""
 

@@ -21,6 +21,7 @@ class AuthorizationRequest:
     client: Client = field(init=False)
     redirect_uri: str = field(init=False)
     code_challenge: str = field(init=False)
+    dpop_jkt: str = field(init=False)
     nonce: str = field(init=False)
     scopes: tuple[str, ...] = field(init=False)
     resources: tuple[str, ...] = field(init=False)

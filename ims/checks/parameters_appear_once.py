@@ -11,6 +11,7 @@ _READ_HERE: Final = frozenset(
     {
         "code_challenge",
         "code_challenge_method",
+        "dpop_jkt",
         "max_age",
         "nonce",
         "prompt",

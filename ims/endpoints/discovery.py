@@ -89,6 +89,7 @@ def _list_capabilities() -> dict[str, object]:
             f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(jws.ALGORITHMS)
             for endpoint in ("token", "introspection", "revocation")
         },
+        "dpop_signing_alg_values_supported": list(jws.ALGORITHMS),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(conf.SUPPORTED_SIGNING_ALGORITHMS),
         "introspection_signing_alg_values_supported": list(conf.SUPPORTED_SIGNING_ALGORITHMS),

@@ -11,9 +11,12 @@ from django.http.request import UnreadablePostError
 from django.utils.encoding import escape_uri_path
 from django.views.decorators.csrf import csrf_exempt
 
-from ims.endpoints.bearer_authentication import MissingToken
+from ims import jws
+from ims.dpop.nonces import get_nonce
+from ims.endpoints import dpop
+from ims.endpoints.bearer_authentication import BoundToken, MissingToken, read_scheme
 from ims.endpoints.refusals import record_refusal
-from ims.errors import Throttled
+from ims.errors import NonceNeededByResource, ProofRefusedByResource, Throttled
 from wire import oauth_errors
 
 P = ParamSpec("P")
@@ -24,6 +27,14 @@ logger = logging.getLogger(__name__)
 REALM: Final = "Tollgate"
 # What a page may read besides the body: challenges, nonces of DPoP (RFC 9449 §8), pauses.
 _EXPOSED: Final = "DPoP-Nonce, Retry-After, WWW-Authenticate"
+# RFC 9449 §5.1, §7.1: what proofs may be signed with.
+_ALGS: Final = f'algs="{" ".join(jws.ALGORITHMS)}"'
+_CHALLENGED: Final = (
+    oauth_errors.InvalidToken,
+    oauth_errors.InsufficientScope,
+    ProofRefusedByResource,
+    NonceNeededByResource,
+)
 _FORM: Final = "application/x-www-form-urlencoded"
 # RFC 8707 §2, RFC 8693 §2.1: these two may be sent several times.
 _REPEATABLE: Final = frozenset({"audience", "resource"})
@@ -70,8 +81,10 @@ def oauth_endpoint(*methods: str, is_shared: bool = False) -> Callable[[View[P]]
                 _check_request(request)
                 response = view(request, *args, **kwargs)
             except oauth_errors.OAuthError as error:
-                response = answer_error(record_refusal(request, error))
+                scheme = read_scheme(request.headers.get("Authorization"))
+                response = answer_error(record_refusal(request, error), scheme=scheme)
                 _log_refusal(request, error)
+            dpop.add_nonce(request, response)
             response.headers.setdefault("Cache-Control", "no-store")
             return _share(response, is_shared=is_shared)
 
@@ -80,7 +93,7 @@ def oauth_endpoint(*methods: str, is_shared: bool = False) -> Callable[[View[P]]
     return decorate
 
 
-def answer_error(error: oauth_errors.OAuthError) -> HttpResponse:
+def answer_error(error: oauth_errors.OAuthError, *, scheme: str = "Bearer") -> HttpResponse:
     """Return the response of RFC 6749 §5.2, with the challenge of RFC 6750 §3 where one is due."""
     document = error.as_document()
     if error.description:  # it may repeat what the caller sent
@@ -89,26 +102,36 @@ def answer_error(error: oauth_errors.OAuthError) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     if isinstance(error, Throttled):
         response["Retry-After"] = str(error.retry_after_seconds)
-    challenge = build_challenge(error)
+    if isinstance(error, oauth_errors.UseDPoPNonce):
+        response["DPoP-Nonce"] = get_nonce()
+    challenge = build_challenge(error, scheme=scheme)
     if challenge:
         response["WWW-Authenticate"] = challenge
     return response
 
 
-def build_challenge(error: oauth_errors.OAuthError) -> str:
-    """Return the `WWW-Authenticate` value that belongs to `error`, or an empty string."""
+def build_challenge(error: oauth_errors.OAuthError, *, scheme: str = "Bearer") -> str:
+    """Return the `WWW-Authenticate` value that belongs to `error`, or an empty string.
+
+    `scheme` is the one that the request used: Bearer, or DPoP (RFC 9449 §7.1).
+    """
     if isinstance(error, oauth_errors.InvalidClient):
         return f'Basic realm="{REALM}", charset="UTF-8"'
     if isinstance(error, MissingToken):
         # RFC 6750 §3.1: a request without credentials SHOULD NOT be told an error code.
-        return f'Bearer realm="{REALM}"'
-    if isinstance(error, oauth_errors.InvalidToken | oauth_errors.InsufficientScope):
+        bearer = f'Bearer realm="{REALM}"'
+        return f'{bearer}, DPoP realm="{REALM}", {_ALGS}' if error.takes_proofs else bearer
+    if isinstance(error, BoundToken | ProofRefusedByResource | NonceNeededByResource):
+        scheme = "DPoP"
+    if isinstance(error, _CHALLENGED):
         parameters = [f'realm="{REALM}"', f'error="{error.code}"']
         if error.description:
             parameters.append(f'error_description="{_quotable(error.description)}"')
         if isinstance(error, oauth_errors.InsufficientScope) and error.scope:
             parameters.append(f'scope="{_quotable(error.scope)}"')
-        return "Bearer " + ", ".join(parameters)
+        if scheme == "DPoP":
+            parameters.append(_ALGS)
+        return f"{scheme} " + ", ".join(parameters)
     return ""
 
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from ims.audit import context
 from ims.checks.token_exchange_request import parse_token_exchange_request
+from ims.endpoints import dpop
 from ims.endpoints.client_authentication import authenticate_client
 from ims.endpoints.endpoint import oauth_endpoint
 from ims.models import Client
@@ -50,6 +51,7 @@ class TokenRequest:
 @oauth_endpoint("POST", is_shared=True)
 def token(request: HttpRequest) -> HttpResponse:
     """Answer with tokens as JSON (§5.1)."""
+    proof = dpop.find_proof(request)
     client = authenticate_client(request)
     grant_type = request.POST.get("grant_type", "")
     if not grant_type:
@@ -59,7 +61,8 @@ def token(request: HttpRequest) -> HttpResponse:
     if grant_type not in client.grant_types:
         raise UnauthorizedClient(f"grant_type: this client is not registered for {grant_type}.")
     context.note(grant_type=grant_type)
-    answer = GRANT_TYPES[grant_type](TokenRequest(http=request, client=client))
+    dpop_jkt = dpop.accept_proof(proof, client=client)
+    answer = GRANT_TYPES[grant_type](TokenRequest(request, client, dpop_jkt))
     # RFC 6749 §5.1: both headers, for caches of any age.
     return JsonResponse(
         answer.as_document(), headers={"Cache-Control": "no-store", "Pragma": "no-cache"}

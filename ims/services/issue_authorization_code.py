@@ -45,6 +45,7 @@ def issue_authorization_code(
         redirect_uri=request.redirect_uri,
         code_challenge=request.code_challenge,
         nonce=request.nonce,
+        dpop_jkt=request.dpop_jkt,
         expires_at=timezone.now() + timedelta(seconds=conf.AUTHORIZATION_CODE_TTL_SECONDS),
     )
     return code

@@ -92,3 +92,28 @@ def assertion_form(assertion, **changes):
         "client_assertion": assertion,
     }
     return form | changes
+
+
+def make_proof(key, address, *, method="POST", nonce=None, token=None, header=None, **changes):
+    """Return a DPoP proof; a change to None leaves the claim out."""
+    claims = {
+        "jti": uuid.uuid4().hex,
+        "htm": method,
+        "htu": f"{ISSUER}{address}",
+        "iat": int(time.time()),
+        "nonce": nonce,
+        "ath": base64url(hashlib.sha256(token.encode()).digest()) if token else None,
+    } | changes
+    fields = {"typ": "dpop+jwt", "jwk": key.jwk} | (header or {})
+    return sign_raw(key, {n: v for n, v in claims.items() if v is not None}, **fields)
+
+
+def sign_raw(key, claims, **header):
+    """Sign what PyJWT refuses to sign."""
+    return sign_text(key, {"alg": key.algorithm} | header, json.dumps(claims))
+
+
+def sign_text(key, header, text):
+    algorithm = jwt.PyJWS().get_algorithm_by_name(key.algorithm)
+    signed = f"{base64url(json.dumps(header).encode())}.{base64url(text.encode())}"
+    return f"{signed}.{base64url(algorithm.sign(signed.encode(), key.private_key))}"

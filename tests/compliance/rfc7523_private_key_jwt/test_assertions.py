@@ -17,6 +17,8 @@ from tests.factories.keys import (
     make_claims,
     make_key,
     make_rsa,
+    sign_raw,
+    sign_text,
 )
 from wire import bearer
 
@@ -112,7 +114,7 @@ def test_issuer_and_subject_are_the_client(client, app, key, changes):
         if value is not None
     }
 
-    assert is_refused(ask(client, _sign_raw(key, claims)))
+    assert is_refused(ask(client, sign_raw(key, claims)))
 
 
 @pytest.mark.compliance("RFC 7523", "3", "the audience is the authorization server")
@@ -143,7 +145,7 @@ def test_own_names_are_the_audience(client, app, key, audience):
 def test_other_audience_is_refused(client, app, key, audience):
     claims = make_claims(app.client_id) | {"aud": audience}
 
-    assert is_refused(ask(client, _sign_raw(key, claims)))
+    assert is_refused(ask(client, sign_raw(key, claims)))
 
 
 @pytest.mark.compliance("RFC 7523", "3", "exp is required, limited, and checked")
@@ -153,7 +155,7 @@ def test_other_audience_is_refused(client, app, key, audience):
 def test_expired_and_long_lived_assertions_are_refused(client, app, key, expires_in):
     claims = make_claims(app.client_id, exp=int(time.time()) + expires_in)
 
-    assert is_refused(ask(client, _sign_raw(key, claims)))
+    assert is_refused(ask(client, sign_raw(key, claims)))
 
 
 @pytest.mark.compliance("RFC 7519", "4.1", "times are numbers, and have come")
@@ -175,7 +177,7 @@ def test_expired_and_long_lived_assertions_are_refused(client, app, key, expires
 def test_other_times_are_refused(client, app, key, changes):
     claims = make_claims(app.client_id) | changes
 
-    assert is_refused(ask(client, _sign_raw(key, claims)))
+    assert is_refused(ask(client, sign_raw(key, claims)))
 
 
 @pytest.mark.compliance("RFC 7523", "3", "iat and nbf are optional")
@@ -198,7 +200,7 @@ def test_assertion_is_good_for_one_use(client, app, key):
 def test_unusable_jti_is_refused(client, app, key, jti):
     claims = make_claims(app.client_id) | {"jti": jti}
 
-    assert is_refused(ask(client, _sign_raw(key, claims)))
+    assert is_refused(ask(client, sign_raw(key, claims)))
 
 
 def test_two_clients_may_choose_the_same_jti(client, app, key):
@@ -281,7 +283,7 @@ def test_key_for_encryption_signs_nothing(client, key):
 
 @pytest.mark.compliance("RFC 7515", "4.1.11", "critical extensions are not ignored")
 def test_critical_extension_is_refused(client, app, key):
-    assertion = _sign_raw(key, make_claims(app.client_id), crit=["b64"], b64=False)
+    assertion = sign_raw(key, make_claims(app.client_id), crit=["b64"], b64=False)
 
     assert is_refused(ask(client, assertion))
 
@@ -296,7 +298,7 @@ def test_malformed_assertion_is_refused(client, assertion):
 
 def test_repeated_claim_is_refused(client, app, key):
     text = json.dumps(make_claims(app.client_id))[:-1] + ', "sub": "another"}'
-    assertion = _sign_text(key, {"alg": "ES256"}, text)
+    assertion = sign_text(key, {"alg": "ES256"}, text)
 
     assert is_refused(ask(client, assertion))
 
@@ -397,14 +399,3 @@ def test_discovery_names_method_and_algorithms(client):
         algorithms = document[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
         assert "private_key_jwt" in methods
         assert algorithms == ALL_ALGORITHMS
-
-
-def _sign_raw(key, claims, **header):
-    """Sign what PyJWT refuses to sign."""
-    return _sign_text(key, {"alg": key.algorithm} | header, json.dumps(claims))
-
-
-def _sign_text(key, header, text):
-    algorithm = jwt.PyJWS().get_algorithm_by_name(key.algorithm)
-    signed = f"{base64url(json.dumps(header).encode())}.{base64url(text.encode())}"
-    return f"{signed}.{base64url(algorithm.sign(signed.encode(), key.private_key))}"
