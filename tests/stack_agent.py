@@ -123,6 +123,20 @@ def open_registration(is_enabled):
     policy.save()
 
 
+def allow_exchange(acting, subject, resources, scopes):
+    from ims.models import Client, TokenExchangePolicy
+
+    clients = {client.client_id: client for client in Client.objects.all()}
+    policy = TokenExchangePolicy.objects.create(
+        client=clients[acting],
+        may_impersonate=True,
+        may_delegate=True,
+        resources=resources,
+        scopes=scopes,
+    )
+    policy.subject_clients.add(clients[subject])
+
+
 def retire_api(slug):
     from ams.catalog.models import API
     from ams.catalog.services.retire_api import retire_api as retire
@@ -139,6 +153,7 @@ _COMMANDS = {
         new_initial_access_token,
         subscribe,
         open_registration,
+        allow_exchange,
         plan_limit,
         counted_calls,
         apply,

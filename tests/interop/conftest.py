@@ -10,8 +10,10 @@ from tests.interop import apache_server, node_scenario
 from tests.interop.consent_robot import ConsentRobot
 from tests.interop.document_server import serve_documents
 from tests.interop.robot_server import serve_robot
+from tests.interop.sign_in import sign_in
 
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 REDIRECT_URI = "https://client.interop.example/callback"
 RESOURCE = "https://api.interop.example/v1"
 OBSTACLES = {"node": node_scenario.find_obstacle, "apache": apache_server.find_obstacle}
@@ -151,6 +153,45 @@ def resource_server(stack, service, registrar_token):
     )
     assert answer.status_code == 200, answer.text
     return client
+
+
+@pytest.fixture(scope="session")
+def persons_token(metadata, person, resource_server):
+    """Get an access token of the person for a client."""
+
+    def get(client, scope, resource=RESOURCE):
+        answer = sign_in(metadata, person, client, scope=scope, resource=resource)
+        return answer["access_token"]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def backend(stack, service):
+    """Make a client that may exchange the tokens of another for `interop:read`."""
+
+    def make(subject_client, **members):
+        client = service(grant_types=["client_credentials", TOKEN_EXCHANGE], **members)
+        names = (client["client_id"], subject_client["client_id"])
+        stack.ask("allow_exchange", *names, [RESOURCE], ["interop:read"])
+        return client
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def introspect(stack, metadata, resource_server):
+    """Ask about a token as the resource server would."""
+    pair = (resource_server["client_id"], resource_server["client_secret"])
+
+    def ask(token):
+        answer = httpx.post(
+            metadata["introspection_endpoint"], data={"token": token}, auth=pair, timeout=15
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return ask
 
 
 @pytest.fixture(scope="session")

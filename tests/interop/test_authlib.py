@@ -2,11 +2,13 @@
 
 import pytest
 from authlib.integrations.django_client import OAuth, OAuthError
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from django.test import RequestFactory
 
+from tests.interop.client_keys import generate_key
 from tests.interop.conftest import REDIRECT_URI, RESOURCE
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("resource_server")]
 SCOPE = "openid email offline_access interop:read"
 
 
@@ -41,7 +43,7 @@ class Visit:
         return request
 
 
-def test_person_signs_in_by_code_and_pkce(stack, person, app, resource_server):
+def test_person_signs_in_by_code_and_pkce(stack, person, app):
     visit = Visit(stack, app())
 
     token = visit.arrive(person.follow(visit.depart(resource=RESOURCE)))
@@ -54,7 +56,22 @@ def test_person_signs_in_by_code_and_pkce(stack, person, app, resource_server):
     assert about["email"] == person.person["email"]
 
 
-def test_denial_reaches_the_application_as_an_error(stack, person, app, resource_server):
+def test_application_proves_itself_by_the_key_at_its_jwks_uri(
+    stack, metadata, person, app, documents
+):
+    key, jwks = generate_key("ES256")
+    origin, published = documents
+    published["/jwks.json"] = jwks
+    client = app(token_endpoint_auth_method="private_key_jwt", jwks_uri=f"{origin}/jwks.json")
+    method = PrivateKeyJWT(metadata["token_endpoint"], alg="ES256", headers={"kid": key.kid})
+    visit = Visit(stack, client | {"client_secret": key}, token_endpoint_auth_method=method)
+
+    token = visit.arrive(person.follow(visit.depart(resource=RESOURCE)))
+
+    assert visit.app.userinfo(token=token)["sub"] == token["userinfo"]["sub"]
+
+
+def test_denial_reaches_the_application_as_an_error(stack, person, app):
     visit = Visit(stack, app())
     back = person.follow(visit.depart(resource=RESOURCE), decision="deny")
 
@@ -64,7 +81,7 @@ def test_denial_reaches_the_application_as_an_error(stack, person, app, resource
     assert refused.value.error == "access_denied"
 
 
-def test_session_refreshes_by_itself(stack, person, app, resource_server):
+def test_session_refreshes_by_itself(stack, person, app):
     visit = Visit(stack, app())
     token = visit.arrive(person.follow(visit.depart(resource=RESOURCE)))
     fresh = []
@@ -83,7 +100,7 @@ def test_session_refreshes_by_itself(stack, person, app, resource_server):
     assert fresh[0]["refresh_token"] != token["refresh_token"]
 
 
-def test_person_signs_out_and_returns_to_the_application(stack, new_person, app, resource_server):
+def test_person_signs_out_and_returns_to_the_application(stack, new_person, app):
     there = "https://client.interop.example/logged-out"
     visit = Visit(stack, app(post_logout_redirect_uris=[there]))
     somebody = new_person()

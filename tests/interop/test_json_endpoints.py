@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, Phase, settings
 from requests.adapters import HTTPAdapter
 from schemathesis import checks
 
-from tests.interop.sign_in import sign_in
 from tests.live_stack import ROOT
 
 pytestmark = pytest.mark.live
@@ -78,21 +77,16 @@ def everyones_client(app):
 
 
 @pytest.fixture(scope="module")
-def persons_token(metadata, person, everyones_client):
-    tokens = sign_in(metadata, person, everyones_client, scope="openid email", resource=None)
-    return tokens["access_token"]
-
-
-@pytest.fixture(scope="module")
 def authorization(stack, everyones_client, persons_token, registrar_token, initial_access_token):
     """The `Authorization` that opens an operation, by the beginning of its path."""
+    about_themselves = persons_token(everyones_client, "openid email", resource=None)
     manager = stack.ask("new_management_client", f"fuzzer-{secrets.token_hex(4)}")
     manage = stack.token(scope="manage", client=manager, resource=f"{stack.issuer}/api")
     pair = f"{everyones_client['client_id']}:{everyones_client['client_secret']}"
     return {
         "/.well-known/": None,
         "/oauth/jwks": None,
-        "/oauth/userinfo": f"Bearer {persons_token}",
+        "/oauth/userinfo": f"Bearer {about_themselves}",
         "/oauth/protected-resources": f"Bearer {registrar_token}",
         "/oauth/register": f"Bearer {initial_access_token}",
         "/oauth/": f"Basic {base64.b64encode(pair.encode()).decode()}",

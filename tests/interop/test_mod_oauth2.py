@@ -7,7 +7,6 @@ import pytest
 
 from tests.interop.apache_server import serve_apache
 from tests.interop.conftest import RESOURCE
-from tests.interop.sign_in import sign_in
 from tests.live_stack import find_free_ports
 
 pytestmark = [pytest.mark.live, pytest.mark.apache("oauth2")]
@@ -43,11 +42,10 @@ def test_token_for_the_api_is_let_in_and_described(stack, api, service):
     assert answer.headers["x-scope"] == "interop:read"
 
 
-def test_token_of_a_person_names_the_person(metadata, api, person, app):
+def test_token_of_a_person_names_the_person(api, app, persons_token):
     client = app()
-    token = sign_in(metadata, person, client, scope="interop:read", resource=RESOURCE)
 
-    answer = call(api, token["access_token"])
+    answer = call(api, persons_token(client, "interop:read"))
 
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-subject"] not in {"", client["client_id"]}

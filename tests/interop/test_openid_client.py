@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.interop.client_keys import generate_key
 from tests.interop.conftest import RESOURCE
 from tests.interop.robot_server import serve_robot
 
@@ -69,6 +70,37 @@ def test_service_gets_a_token_by_its_secret(run, service, method):
 
 def test_device_gets_tokens_when_its_person_has_typed_the_code(run, device):
     run("openid-client/device", client=device(), scope=SCOPE)
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "PS256"])
+def test_client_proves_itself_by_its_key(run, app, algorithm):
+    key, jwks = generate_key(algorithm)
+    client = app(token_endpoint_auth_method="private_key_jwt", jwks=jwks)
+
+    run(
+        "openid-client/private_key_jwt",
+        client=client,
+        scope=SCOPE,
+        private_key=key.as_dict(private=True),
+    )
+
+
+def test_service_acts_for_a_person_within_its_policy(run, app, backend, persons_token, introspect):
+    web = app()
+    client = backend(web)
+    subject = persons_token(web, "interop:read interop:write")
+
+    token = run(
+        "openid-client/token_exchange",
+        client=client,
+        subject_token=subject,
+        scope="interop:read",
+        scope_beyond="interop:write",
+    )
+
+    about = introspect(token)
+    assert about["client_id"] == client["client_id"]
+    assert about["sub"] == introspect(subject)["sub"]
 
 
 def test_resource_server_introspects(run, stack, service, resource_server):

@@ -3,15 +3,17 @@
 import pytest
 from requests_oauth2client import (
     AccessDenied,
+    BearerToken,
     ClientSecretBasic,
     InvalidGrant,
     InvalidScope,
     OAuth2Client,
 )
 
+from tests.interop.client_keys import generate_key
 from tests.interop.conftest import REDIRECT_URI, RESOURCE
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("resource_server")]
 SCOPE = "openid email offline_access interop:read"
 
 
@@ -33,7 +35,7 @@ def sign_in(client, person):
     return client.authorization_code(answer, validate=True)
 
 
-def test_person_signs_in_and_the_tokens_are_used_up(stack, person, app, resource_server):
+def test_person_signs_in_and_the_tokens_are_used_up(stack, person, app):
     client = connect(stack, app(token_endpoint_auth_method="client_secret_post"))
 
     first = sign_in(client, person)
@@ -63,7 +65,7 @@ def test_service_token_is_introspected(stack, service, resource_server):
     assert server.introspect_token(token) == {"active": False}
 
 
-def test_device_whose_person_denies_is_told_so(stack, metadata, person, device, resource_server):
+def test_device_whose_person_denies_is_told_so(stack, metadata, person, device):
     endpoint = metadata["device_authorization_endpoint"]  # the library does not discover it
     client = connect(stack, device(), device_authorization_endpoint=endpoint)
     asked = client.authorize_device(scope=SCOPE, resource=RESOURCE)
@@ -72,6 +74,32 @@ def test_device_whose_person_denies_is_told_so(stack, metadata, person, device, 
 
     with pytest.raises(AccessDenied):
         client.device_code(asked)
+
+
+def test_delegation_names_who_acts(stack, app, backend, persons_token, introspect):
+    web = app()
+    subject = persons_token(web, "interop:read")
+    client = connect(stack, backend(web, token_endpoint_auth_method="client_secret_post"))
+    own = client.client_credentials(scope="interop:read", resource=RESOURCE)
+
+    token = client.token_exchange(
+        subject_token=BearerToken(subject), actor_token=own, resource=RESOURCE
+    )
+
+    about = introspect(token.access_token)
+    assert about["sub"] == introspect(subject)["sub"]
+    assert about["act"]["sub"] == client.client_id
+
+
+def test_service_proves_itself_by_its_key(stack, service, introspect):
+    key, jwks = generate_key("ES256")
+    registered = service(token_endpoint_auth_method="private_key_jwt", jwks=jwks)
+    private_key = key.as_dict(private=True)
+    client = connect(stack, {"client_id": registered["client_id"]}, private_key=private_key)
+
+    token = client.client_credentials(scope="interop:read", resource=RESOURCE)
+
+    assert introspect(token.access_token)["active"] is True
 
 
 def test_unknown_scope_is_told_by_its_code(stack, service, resource_server):
