@@ -166,7 +166,8 @@ ACCOUNT_SESSION_REMEMBER = True
 USERSESSIONS_TRACK_ACTIVITY = False
 USERSESSIONS_ADAPTER = "ims.sessions_adapter.UserSessionsAdapter"
 MFA_ADAPTER = "ims.mfa_adapter.MFAAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
 # Failed sign-ins are counted by ims.throttle, which no stranger can turn against an owner. This
 # one bounds the password hashes of one address; a company behind one has to fit.
 ACCOUNT_RATE_LIMITS = {"login": "120/m/ip"}
