@@ -17,6 +17,8 @@ _LIFETIME: Final = timedelta(seconds=conf.SIGNING_KEY_LIFETIME_SECONDS)
 _NOTICE: Final = timedelta(seconds=conf.SIGNING_KEY_ANNOUNCED_SECONDS)
 # As long as a cached JWKS may lack the new key, and as long again for clocks and slow readers.
 _SHORTEST_NOTICE: Final = timedelta(seconds=2 * conf.JWKS_MAX_AGE_SECONDS)
+# For a machine whose clock is late the former key signs on; it must find it.
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 
 @transaction.atomic
@@ -35,7 +37,8 @@ def schedule_signing_keys(*, at_once: bool = False) -> list[SigningKey]:
         if active is None:
             continue  # the first key of this algorithm is still to take over
         keys = SigningKey.objects.filter(algorithm=algorithm)
-        retire_signing_keys(keys=keys.filter(activates_at__lt=active.activates_at))
+        if active.activates_at + _CLOCKS_DIFFER < timezone.now():
+            retire_signing_keys(keys=keys.filter(activates_at__lt=active.activates_at))
         successor = _see_to_successor(active, at_once=at_once)
         if successor is not None:
             changed.append(successor)

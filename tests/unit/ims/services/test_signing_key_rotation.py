@@ -73,7 +73,7 @@ def test_announcing_twice_makes_one_key():
 def test_successor_signs_and_the_last_stays_published_until_its_tokens_are_gone():
     last = create_signing_key(activates_at=timezone.now() - LIFETIME)
     (successor,) = schedule_signing_keys()
-    age(successor, NOTICE)
+    age(successor, NOTICE + timedelta(minutes=6))
 
     schedule_signing_keys()
 
@@ -93,9 +93,19 @@ def test_retired_key_outlives_every_token_it_signed():
     assert conf.SIGNING_KEY_ANNOUNCED_SECONDS > 10 * conf.JWKS_MAX_AGE_SECONDS
 
 
+def test_last_key_stays_for_a_machine_whose_clock_is_late():
+    last = create_signing_key(activates_at=timezone.now() - LIFETIME)
+    create_signing_key(activates_at=timezone.now() - timedelta(minutes=1))
+
+    schedule_signing_keys()
+
+    last.refresh_from_db()
+    assert last.retired_at is None
+
+
 def test_retired_key_has_no_private_part():
     last = create_signing_key(activates_at=timezone.now() - LIFETIME)
-    create_signing_key()
+    create_signing_key(activates_at=timezone.now() - timedelta(hours=1))
 
     schedule_signing_keys()
 
@@ -148,7 +158,7 @@ def test_compromised_keys_are_unpublished_and_replaced_at_once():
 
 def test_keys_retired_before_are_distrusted_too():
     former = create_signing_key(activates_at=timezone.now() - LIFETIME)
-    create_signing_key()
+    create_signing_key(activates_at=timezone.now() - timedelta(hours=1))
     schedule_signing_keys()
 
     replace_compromised_keys(algorithms=["ES256"])
