@@ -59,7 +59,6 @@ class JSONAccessLog:
     def _line(
         self, call: Call, seconds: float, unix_now: float, status: int, response_bytes: int
     ) -> dict[str, object]:
-        client = call.scope["client"]
         decision, route = call.decision, call.route
         return {
             "time": round(unix_now, 3),
@@ -70,7 +69,7 @@ class JSONAccessLog:
             "seconds": round(seconds, 6),
             "request_bytes": call.request_bytes,
             "response_bytes": response_bytes,
-            "client": client[0] if client else "",
+            "client": call.inbound.peer,
             "api": route.api.slug if route else "",
             "operation": route.operation.id if route else "",
             "client_id": decision.entitlement.subscription.client_id if decision else "",

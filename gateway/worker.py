@@ -12,7 +12,6 @@ from gateway.access_log import JSONAccessLog
 from gateway.config import Config
 from gateway.control_client import BatchRefused, ControlClient
 from gateway.counters import Counters, claim_counters
-from gateway.dataplane import departure
 from gateway.dataplane.allowance import Allowances
 from gateway.dataplane.configuration import prepare_configuration
 from gateway.dataplane.exchange import Exchange
@@ -87,7 +86,6 @@ class Worker:
             self._revocations.watch_loss,
             self._office.run,
             self._sweep,
-            lambda: departure.watch_slow_calls(self.plane),
         ]
         if self._access_log is not None:
             jobs.append(self._access_log.run)

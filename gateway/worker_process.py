@@ -8,12 +8,12 @@ import signal
 import ssl
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import uvloop
 
 from gateway import config
-from gateway.asgi_bridge import bridge
 from gateway.config import Config
 from gateway.dataplane.pipeline import serve_call
 from gateway.dataplane.usage_journal import UsageJournalUnusable
@@ -57,7 +57,7 @@ async def _serve(settings: Config) -> None:
     plane = worker.plane
     front = Front(
         plane,
-        lambda request: bridge(lambda *asgi: serve_call(plane, *asgi), request),
+        partial(serve_call, plane),
         scheme="https" if context else "http",
     )
     keeping_time = asyncio.create_task(front.run())

@@ -1,10 +1,10 @@
 """One call on its way through the pipeline: what each stage found out, for the next ones."""
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Awaitable
 
     from gateway.dataplane.configuration import Configuration
     from gateway.dataplane.decision import Decision
@@ -12,9 +12,43 @@ if TYPE_CHECKING:
     from gateway.dataplane.routing import Route
     from gateway.upstream.client import UpstreamResponse
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Fields = list[tuple[bytes, bytes]]
+
+
+class Inbound(Protocol):
+    """A request as it comes in, and the way back to its client (`gateway.front`)."""
+
+    method: str
+    raw_path: bytes
+    query: bytes
+    headers: Fields  # names in lower case
+    scheme: str
+    peer: str  # the client's address; "" where there is none
+    call: "Call | None"  # whom to tell when the client leaves
+
+    @property
+    def announces_body(self) -> bool:
+        """Whether a body always has a header field that says so."""
+
+    async def read(self) -> bytes:
+        """Return the next bytes of the body; b"" at the end. Raises Refusal."""
+
+    def answer(
+        self, status: int, fields: Fields, body: bytes, *, length: int = -1, closes: bool = False
+    ) -> None:
+        """Send the whole answer; `length` is that of the body a HEAD does not get."""
+
+    def begin(self, status: int, fields: Fields, *, length: int = -1, closes: bool = False) -> None:
+        """Send the head of an answer whose body follows."""
+
+    def write(self, piece: bytes) -> "Awaitable[None] | None":
+        """Send a piece of the body; wait for what is returned before the next."""
+
+    def finish(self) -> None:
+        """Note that the body is complete."""
+
+    def close(self) -> None:
+        """Cut the connection if the answer is not complete."""
 
 
 class Call:
@@ -31,36 +65,30 @@ class Call:
         "content_length",
         "decision",
         "digest",
-        "expects_continue",
         "fields",
         "has_read_body",
         "host",
+        "inbound",
         "is_waiting",
         "method",
         "phantom",
         "raw_path",
-        "receive",
         "request_bytes",
         "request_id",
         "response",
         "response_bytes",
         "route",
-        "scope",
-        "send",
         "started",
         "status",
         "task",
         "token",
-        "watch",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, started: float) -> None:
-        self.scope = scope
-        self.receive = receive
-        self.send = send
+    def __init__(self, inbound: Inbound, started: float) -> None:
+        self.inbound = inbound
         self.started = started  # time.monotonic
-        self.method: str = scope["method"]
-        self.raw_path: bytes = scope["raw_path"]
+        self.method = inbound.method
+        self.raw_path = inbound.raw_path
         # Request hygiene.
         self.request_id = b""
         self.fields: list[tuple[bytes, bytes]] = []  # what may be forwarded
@@ -68,7 +96,6 @@ class Call:
         self.authorization: bytes | None = None
         self.content_length: int | None = None
         self.chunked = False
-        self.expects_continue = False
         self.has_read_body = True
         # Route.
         self.configuration: Configuration
@@ -82,8 +109,15 @@ class Call:
         self.task: asyncio.Task[Any] | None = None
         self.is_waiting = False  # for the upstream's response head
         self.response: UpstreamResponse | None = None  # while it streams
-        self.watch: asyncio.Task[None] | None = None  # waits for the client to leave
         self.client_gone = False
         self.request_bytes = 0
         self.response_bytes = 0
         self.status = 0  # 0 until the answer has begun
+
+    def client_left(self) -> None:
+        """Stop working for a client that has gone."""
+        self.client_gone = True
+        if self.response is not None:
+            self.response.abort()
+        elif self.is_waiting and self.task is not None:
+            self.task.cancel()

@@ -216,12 +216,11 @@ class InternalError(Refusal):
 def render(
     refusal: Refusal, request_id: bytes, extra: Sequence[tuple[bytes, bytes]]
 ) -> tuple[Headers, bytes]:
-    """Return header fields and body of the answer (RFC 9457 §3)."""
+    """Return header fields and body of the answer (RFC 9457 §3); the front frames it."""
     if refusal.status == 204:
         return [*refusal.headers(), *extra], b""
     if isinstance(refusal, Answer):
-        length = (b"content-length", b"%d" % len(refusal.content))
-        return [length, *refusal.headers(), *extra], refusal.content
+        return [*refusal.headers(), *extra], refusal.content
     body = Problem(
         status=refusal.status,
         type=refusal.type,
@@ -231,11 +230,8 @@ def render(
     ).encode()
     headers: Headers = [
         (b"content-type", MEDIA_TYPE.encode()),
-        (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
         *refusal.headers(),
         *extra,
     ]
-    if refusal.closes:
-        headers.append((b"connection", b"close"))
     return headers, body

@@ -1,12 +1,12 @@
 """Send the call to its upstream and the answer back, both ways as they come.
 
-A small answer that is here as a whole leaves with two messages; a long one is handed on piece by
-piece, each waiting for the one before (back-pressure), and a client that goes away ends it.
+A small answer that is here as a whole leaves at once; a long one is handed on piece by piece, each
+waiting for the one before (back-pressure), and a client that goes away ends it.
 """
 
 from typing import Final
 
-from gateway.dataplane import departure, headers, ledger
+from gateway.dataplane import headers, ledger
 from gateway.dataplane.call import Call
 from gateway.dataplane.decision import Decision
 from gateway.dataplane.errors import (
@@ -64,13 +64,13 @@ async def forward(plane: Plane, call: Call) -> None:
     if response.body is None:
         await _stream(plane, call, response)
     else:
-        await _send_whole(plane, call, response, response.body)
+        _send_whole(plane, call, response, response.body)
 
 
 def _target(call: Call, decision: Decision, strip: int) -> bytes:
     """Return the upstream's target: the same bytes below the API's base path, query and all."""
     path = call.raw_path[strip:] or b"/"
-    query: bytes = call.scope["query_string"]
+    query = call.inbound.query
     if query:
         return b"%b%b?%b" % (decision.path_prefix, path, query)
     return decision.path_prefix + path
@@ -78,11 +78,10 @@ def _target(call: Call, decision: Decision, strip: int) -> bytes:
 
 def _request_fields(call: Call) -> headers.Headers:
     fields = call.fields
-    client = call.scope["client"]
     fields += (
         (b"authorization", call.phantom.authorization),
-        (b"x-forwarded-for", client[0].encode() if client else b"unknown"),
-        _FORWARDED_HTTPS if call.scope["scheme"] == "https" else _FORWARDED_HTTP,
+        (b"x-forwarded-for", call.inbound.peer.encode() or b"unknown"),
+        _FORWARDED_HTTPS if call.inbound.scheme == "https" else _FORWARDED_HTTP,
         (b"x-forwarded-host", call.host),
         (b"x-request-id", call.request_id),
     )
@@ -118,32 +117,26 @@ def _response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.He
     return fields, length
 
 
-async def _send_whole(plane: Plane, call: Call, response: UpstreamResponse, body: bytes) -> None:
+def _send_whole(plane: Plane, call: Call, response: UpstreamResponse, body: bytes) -> None:
     fields, length = _response_fields(call, response)
-    if length and call.method == "HEAD":
-        fields.append((b"content-length", length))
-    status = call.status = response.status
+    call.status = response.status
     call.response_bytes = len(body)
-    send = call.send
-    await send({"type": "http.response.start", "status": status, "headers": fields})
     ledger.close(plane, call)
-    await send({"type": "http.response.body", "body": body})
+    length_of_head = int(length) if length and call.method == "HEAD" else -1
+    call.inbound.answer(response.status, fields, body, length=length_of_head)
 
 
 async def _stream(plane: Plane, call: Call, response: UpstreamResponse) -> None:
     fields, length = _response_fields(call, response)
-    if length:
-        fields.append((b"content-length", length))
+    announced = int(length) if length else -1
     call.status = response.status
     call.response = response
-    departure.watch(plane, call)
     try:
-        await call.send(
-            {"type": "http.response.start", "status": response.status, "headers": fields}
-        )
-        await _send_pieces(plane, call, response, int(length) if length else -1)
+        if not call.client_gone:
+            call.inbound.begin(response.status, fields, length=announced)
+            await _send_pieces(plane, call, response, announced)
     except upstream_errors.UpstreamError:
-        # Begun already: the server closes the connection, so the client sees that it is not whole.
+        # Begun already: the front cuts the connection, so the client sees that it is not whole.
         if not call.client_gone:
             plane.counters.add("upstream_errors")
     finally:
@@ -152,13 +145,16 @@ async def _stream(plane: Plane, call: Call, response: UpstreamResponse) -> None:
 
 
 async def _send_pieces(plane: Plane, call: Call, response: UpstreamResponse, length: int) -> None:
+    write = call.inbound.write
     while piece := await response.read():
         call.response_bytes += len(piece)
         if call.response_bytes == length:
             ledger.close(plane, call)
-        await call.send({"type": "http.response.body", "body": piece, "more_body": True})
+        waiting = write(piece)
+        if waiting is not None:
+            await waiting
     ledger.close(plane, call)
-    await call.send({"type": "http.response.body", "body": b""})
+    call.inbound.finish()
 
 
 def _as_refusal(error: Exception) -> Refusal:

@@ -25,11 +25,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from gateway.dataplane import ledger, stages
-from gateway.dataplane.call import Call, Receive, Scope, Send
+from gateway.dataplane.call import Call, Inbound
 from gateway.dataplane.errors import Challenge, InternalError, Refusal, render
 from gateway.dataplane.forward import answer_fields, forward
 from gateway.dataplane.plane import Plane
-from gateway.dataplane.request_body import drain_body
 
 Stage = Callable[[Plane, Call], Awaitable[None] | None]
 
@@ -50,9 +49,9 @@ _CLIENT_CLOSED_REQUEST: Final = 499  # in counters and usage only: nobody is the
 _log = logging.getLogger(__name__)
 
 
-async def serve_call(plane: Plane, scope: Scope, receive: Receive, send: Send) -> None:
+async def serve_call(plane: Plane, inbound: Inbound) -> None:
     """Take one call through the stages and answer it."""
-    call = Call(scope, receive, send, time.monotonic())
+    call = inbound.call = Call(inbound, time.monotonic())
     plane.in_flight.add(call)
     call.task = asyncio.current_task()
     try:
@@ -61,15 +60,16 @@ async def serve_call(plane: Plane, scope: Scope, receive: Receive, send: Send) -
             if pending is not None:
                 await pending
     except Refusal as refusal:
-        await _refuse(plane, call, refusal)
+        _refuse(plane, call, refusal)
     except asyncio.CancelledError:
         if not call.client_gone:
             raise
     except Exception:  # noqa: BLE001 - a defect must end in an answer, and in the log
-        await _refuse(plane, call, _note_defect(plane, call))
+        _refuse(plane, call, _note_defect(plane, call))
     finally:
-        if call.watch is not None or call in plane.in_flight:
+        if call.client_gone or call in plane.in_flight:
             _leave(plane, call)
+        inbound.close()
 
 
 def _note_defect(plane: Plane, call: Call) -> Refusal:
@@ -80,16 +80,16 @@ def _note_defect(plane: Plane, call: Call) -> Refusal:
 
 
 def _leave(plane: Plane, call: Call) -> None:
-    """Close the account of a call that nobody closed, and stop listening for its client."""
+    """Close the account of a call that nobody closed, and count the client that left."""
     call.status = call.status or _CLIENT_CLOSED_REQUEST
     ledger.close(plane, call)
-    if call.watch is not None:
-        call.watch.cancel()
+    if call.client_gone:
+        plane.counters.add("client_disconnects")
 
 
-async def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
+def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
     if call.status:
-        return  # an answer has begun: the server cuts the connection, which the client notices
+        return  # an answer has begun: the front cuts the connection, which the client notices
     if not call.request_id:
         call.request_id = plane.next_request_id()
     if isinstance(refusal, Challenge) and call.route is not None:
@@ -100,11 +100,5 @@ async def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
     fields, body = render(refusal, call.request_id, answer_fields(call))
     call.status = refusal.status
     call.response_bytes = len(body)
-    await call.send({"type": "http.response.start", "status": refusal.status, "headers": fields})
     ledger.close(plane, call)
-    content = b"" if call.method == "HEAD" else body
-    if not call.has_read_body:
-        await call.send({"type": "http.response.body", "body": content, "more_body": True})
-        await drain_body(call)
-        content = b""
-    await call.send({"type": "http.response.body", "body": content})
+    call.inbound.answer(refusal.status, fields, body, closes=refusal.closes)

@@ -1,6 +1,5 @@
 """The client's request body, as the upstream client wants it."""
 
-import asyncio
 from typing import Final
 
 from gateway.dataplane.call import Call
@@ -8,8 +7,6 @@ from gateway.dataplane.errors import ContentTooLarge, IncompleteBody
 
 # Bodies up to this size are sent in one piece when they arrive in one piece.
 _WHOLE_BYTES: Final = 64 * 1024
-_DRAINED_BYTES: Final = 8 * 1024 * 1024
-_DRAIN_SECONDS: Final = 1.0
 
 
 class RequestBody:
@@ -25,18 +22,18 @@ class RequestBody:
     async def read(self) -> bytes:
         """Return the next bytes; b"" at the end. Raises ContentTooLarge and IncompleteBody."""
         call = self._call
-        while not call.has_read_body:
-            message = await call.receive()
-            if message["type"] != "http.request":
-                call.client_gone = True
-                raise IncompleteBody("The client went away before the body was complete.")
-            if not message.get("more_body", False):
-                call.has_read_body = True
-            chunk: bytes = message.get("body", b"")
-            if chunk:
-                self._count(len(chunk))
-                return chunk
-        return b""
+        if call.has_read_body:
+            return b""
+        try:
+            chunk = await call.inbound.read()
+        except IncompleteBody:
+            call.client_gone = True
+            raise
+        if chunk:
+            self._count(len(chunk))
+        else:
+            call.has_read_body = True
+        return chunk
 
     def _count(self, size: int) -> None:
         call = self._call
@@ -50,7 +47,7 @@ def may_have_body(call: Call) -> bool:
     length = call.content_length
     if length is not None:
         return length > 0
-    return call.chunked or call.scope["http_version"] == "2"
+    return call.chunked or not call.inbound.announces_body
 
 
 async def open_body(call: Call, limit: int) -> bytes | RequestBody:
@@ -63,23 +60,6 @@ async def open_body(call: Call, limit: int) -> bytes | RequestBody:
     if length is None and call.chunked:
         return source
     return await _read_whole(call, source, length)
-
-
-async def drain_body(call: Call) -> None:
-    """Read and forget what the client still sends: 8 MiB and 1 s at most.
-
-    A connection that is closed on unread bytes is reset, and the reset can overtake the answer.
-    A client that waits for 100 Continue sends nothing once it has its answer.
-    """
-    if call.has_read_body or call.client_gone or call.expects_continue:
-        return
-    source = RequestBody(call, call.request_bytes + _DRAINED_BYTES)
-    try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            while await source.read():
-                pass
-    except (TimeoutError, ContentTooLarge, IncompleteBody):
-        return
 
 
 async def _read_whole(call: Call, source: RequestBody, length: int | None) -> bytes | RequestBody:

@@ -39,7 +39,7 @@ def read_head(plane: Plane, call: Call) -> None:
     verdict_on = headers.request_verdicts.get
     noted = []
     size = 0
-    for field in call.scope["headers"]:
+    for field in call.inbound.headers:
         name, value = field
         size += len(name) + len(value)
         verdict = verdict_on(name)
@@ -70,7 +70,7 @@ def check_target(plane: Plane, call: Call) -> None:
     if call.method not in hygiene.METHODS:
         hygiene.check_method(call.method)
     hygiene.check_path(call.raw_path)
-    query = call.scope["query_string"]
+    query = call.inbound.query
     if query:
         hygiene.check_query(query)
     if call.host not in plane.good_hosts:
@@ -221,8 +221,7 @@ def _note_cookie(call: Call, value: bytes) -> None:
 
 
 def _note_expect(call: Call, value: bytes) -> None:
-    del value  # 100-continue is all there is, and the server in front of us answers it
-    call.expects_continue = True
+    del call, value  # 100-continue is all there is, and the front says it
 
 
 def _note_request_id(call: Call, value: bytes) -> None:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from operator import itemgetter
 from typing import Final
 
-Fields = list[tuple[bytes, bytes]]
+from gateway.dataplane.call import Fields
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE: Final = b"connection: close\r\n"

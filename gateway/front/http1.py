@@ -267,7 +267,7 @@ class Http1Connection(asyncio.Protocol):
         request.is_11 = is_11
         request.expects_continue = expects_continue
         self._current = request
-        request.task = front.loop.create_task(request.run())
+        request.task = front.loop.create_task(front.serve(request))
 
     def _forget_upgrade(self, fields: list[tuple[bytes, bytes]]) -> None:
         """Go on in HTTP/1.1, with a parser that knows of the body and not of the upgrade.

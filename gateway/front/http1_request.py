@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gateway.dataplane.call import Call, Fields
 from gateway.dataplane.errors import IncompleteBody, Refusal
 from gateway.front import answer_head
 from gateway.front.shared import Front
 
 if TYPE_CHECKING:
     import asyncio
-
-Fields = list[tuple[bytes, bytes]]
 
 _NOTHING: Final = -1  # no body may follow
 _CHUNKS: Final = -2
@@ -56,7 +55,7 @@ class Http1Request:
         "_has_begun",
         "_is_over",
         "_left",
-        "departure",
+        "call",
         "expects_continue",
         "headers",
         "is_11",
@@ -67,7 +66,7 @@ class Http1Request:
         "scheme",
         "task",
     )
-    http_version: Final = "1.1"  # in what it can carry: the body's presence is announced
+    announces_body: Final = True
 
     def __init__(
         self,
@@ -86,21 +85,11 @@ class Http1Request:
         self.is_11 = True
         self.expects_continue = False
         self.task: asyncio.Task[None] | None = None
-        self.departure: asyncio.Future[None] = connection.front.loop.create_future()
+        self.call: Call | None = None
         self._connection: Wire | None = connection
         self._framing = _NOTHING
         self._left = 0
         self._has_begun = self._is_over = False
-
-    async def run(self) -> None:
-        """Have the request answered; a connection whose answer is not complete is cut."""
-        try:
-            connection = self._connection
-            if connection is not None:
-                await connection.front.serve(self)
-        finally:
-            if not self._is_over:
-                self._cut()
 
     async def read(self) -> bytes:
         """Return what has arrived of the body, waiting for some; b"" at the end.
@@ -191,11 +180,16 @@ class Http1Request:
         else:
             self._end(connection)
 
+    def close(self) -> None:
+        """Cut the connection if the answer is not complete."""
+        if not self._is_over:
+            self._cut()
+
     def note_departure(self) -> None:
         """Take note that the connection is gone."""
         self._connection = None
-        if not self.departure.done():
-            self.departure.set_result(None)
+        if self.call is not None and not self._is_over:
+            self.call.client_left()
 
     def _persistence(self, connection: Wire, *, closes: bool) -> bytes:
         """Return the Connection line (RFC 9112 §9.3)."""

@@ -192,7 +192,7 @@ class Http2Connection(asyncio.Protocol):
             fields, body = self.front.render(refusal)
             request.answer(refusal.status, fields, body)
             return
-        request.task = self.front.loop.create_task(request.run())
+        request.task = self.front.loop.create_task(self.front.serve(request))
 
     def on_data(self, event: Any) -> None:
         """Hand on a piece of a body."""

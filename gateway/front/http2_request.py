@@ -8,6 +8,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import NoSuchStreamError, ProtocolError, StreamClosedError
 
+from gateway.dataplane.call import Call, Fields
 from gateway.dataplane.errors import BadRequest, IncompleteBody, Refusal
 from gateway.front import answer_head, request_head
 from gateway.front.errors import BadFraming, RequestTimedOut
@@ -15,8 +16,6 @@ from gateway.front.shared import Front
 
 if TYPE_CHECKING:
     import asyncio
-
-Fields = list[tuple[bytes, bytes]]
 
 _BODILESS: Final = frozenset({204, 304})
 
@@ -39,7 +38,7 @@ class Wire(Protocol):
 class Http2Request:
     """What the pipeline reads of a request, and how it answers."""
 
-    http_version: Final = "2"
+    announces_body: Final = False  # RFC 9113 §8.1: the stream's end tells
 
     def __init__(self, connection: Wire, stream_id: int) -> None:
         self.method = ""
@@ -50,7 +49,7 @@ class Http2Request:
         self.expects_continue = False
         self.has_whole_body = False
         self.task: asyncio.Task[None] | None = None
-        self.departure: asyncio.Future[None] = connection.front.loop.create_future()
+        self.call: Call | None = None
         self._connection: Wire | None = connection
         self._front = connection.front
         self._stream_id = stream_id
@@ -61,15 +60,7 @@ class Http2Request:
         self._outbox = bytearray()
         self._room: asyncio.Future[None] | None = None
         self._waits_since = 0.0  # for the body, or for room in the window
-        self._has_begun = self._has_no_body = self._is_finished = False
-
-    async def run(self) -> None:
-        """Have the request answered; a stream whose answer is not complete is reset."""
-        try:
-            await self._front.serve(self)
-        finally:
-            if not self._is_finished:
-                self._cut(ErrorCodes.INTERNAL_ERROR)
+        self._has_begun = self._has_no_body = self._is_finished = self._is_over = False
 
     async def read(self) -> bytes:
         """Return what has arrived of the body, waiting for some; b"" at the end.
@@ -148,6 +139,11 @@ class Http2Request:
         self._is_finished = True
         self.send_on()
 
+    def close(self) -> None:
+        """Reset the stream if the answer is not complete."""
+        if not self._is_finished:
+            self._cut(ErrorCodes.INTERNAL_ERROR)
+
     # Called by the connection.
 
     def take(self, data: bytes, flow_controlled_length: int) -> None:
@@ -200,8 +196,8 @@ class Http2Request:
         self._outbox.clear()
         self.wake_reader()
         self._wake_writer()
-        if not self.departure.done():
-            self.departure.set_result(None)
+        if self.call is not None and not self._is_over:
+            self.call.client_left()
 
     async def _wait(self) -> None:
         self._waits_since = self._front.now
@@ -243,6 +239,7 @@ class Http2Request:
         self.note_departure()
 
     def _leave(self, connection: Wire) -> None:
+        self._is_over = True
         self._connection = None
         connection.flush()
         connection.forget(self._stream_id)

@@ -11,6 +11,7 @@ from typing import Final
 
 import httptools
 
+from gateway.dataplane.call import Fields
 from gateway.dataplane.errors import BadRequest, HeadersTooLarge, MethodNotImplemented, Refusal
 from gateway.front.errors import (
     BadFraming,
@@ -19,8 +20,6 @@ from gateway.front.errors import (
     TransferCodingNotImplemented,
     VersionNotSupported,
 )
-
-Fields = list[tuple[bytes, bytes]]
 
 _VERSION: Final = re.compile(rb"[^\r\n]* HTTP/([0-9])\.([0-9])")
 _METHOD: Final = re.compile(rb"(?:\r\n)*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import Any, Final, Protocol
 
+from gateway.dataplane.call import Inbound
 from gateway.dataplane.errors import Headers, Refusal, render
 from gateway.dataplane.plane import Plane
 from gateway.front.limits import Limits
@@ -38,12 +39,12 @@ class Front:
     def __init__(
         self,
         plane: Plane,
-        serve: Callable[[Any], Coroutine[Any, Any, None]],
+        serve: Callable[[Inbound], Coroutine[Any, Any, None]],
         *,
         scheme: str,
         limits: Limits | None = None,
     ) -> None:
-        """`serve` answers one inbound request; the task it runs in is the request's own."""
+        """`serve` answers one request and closes it; it runs in a task of its own."""
         self.plane = plane
         self.serve = serve
         self.scheme = scheme
@@ -91,7 +92,4 @@ class Front:
         own = [(b"server", b"tollgate"), (b"x-request-id", request_id)]
         fields, body = render(refusal, request_id, own)
         plane.counters.observe(refusal.status, 0, 0, len(body))
-        return [field for field in fields if field[0] not in _FRAMING], body
-
-
-_FRAMING: Final = frozenset({b"content-length", b"connection"})
+        return fields, body

@@ -2,13 +2,15 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gateway.counters import private_counters
 from gateway.dataplane.allowance import Allowances
+from gateway.dataplane.call import Call
 from gateway.dataplane.configuration import prepare_configuration
 from gateway.dataplane.exchange import AuthorityFailed, Exchange, Introspection
 from gateway.dataplane.leases import Grant, LeaseUnavailable
@@ -116,6 +118,59 @@ class Answer:
         return json.loads(self.body)
 
 
+@dataclass
+class FakeInbound:
+    """A request without a connection: a body in pieces, and an answer that is kept."""
+
+    method: str
+    raw_path: bytes
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    announces_body: bool
+    chunks: list[bytes]
+    on_send: Callable | None = None
+    scheme: str = "https"
+    peer: str = "203.0.113.9"
+    call: Call | None = None
+    sent: Answer = field(default_factory=lambda: Answer(0, [], b"", is_complete=False))
+
+    async def read(self) -> bytes:
+        return self.chunks.pop(0) if self.chunks else b""
+
+    def answer(self, status, fields, body, *, length=-1, closes=False) -> None:
+        if self.method != "HEAD" and status != 204:
+            length = len(body)
+        self.begin(status, fields, length=length, closes=closes)
+        self.sent.body = b"" if self.method == "HEAD" else body
+        self.sent.is_complete = True
+        if self.on_send is not None:
+            coming = self.on_send({"body": body})  # it must not wait: the answer is one piece
+            with contextlib.suppress(StopIteration):
+                coming.send(None)
+
+    def begin(self, status, fields, *, length=-1, closes=False) -> None:
+        self.sent.status = status
+        self.sent.headers = list(fields)
+        if length >= 0:
+            self.sent.headers.append((b"content-length", b"%d" % length))
+        if closes:
+            self.sent.headers.append((b"connection", b"close"))
+
+    def write(self, piece):
+        self.sent.body += piece
+        return self.on_send({"body": piece}) if self.on_send is not None else None
+
+    def finish(self) -> None:
+        self.sent.is_complete = True
+
+    def close(self) -> None:
+        """An answer that is not complete stays so."""
+
+    async def leave_when(self, leaves: asyncio.Event) -> None:
+        await leaves.wait()
+        self.call.client_left()
+
+
 class Harness:
     def __init__(self, upstream_url: str, *, office=None, **upstream_settings) -> None:
         self.upstream_url = upstream_url
@@ -191,40 +246,17 @@ class Harness:
         fields = [(b"host", host), *headers]
         if token is not None:
             fields.append((b"authorization", b"Bearer " + token))
-        chunks = list(body)
-        answer = Answer(0, [], b"", is_complete=False)
-
-        async def receive():
-            if chunks:
-                return {"type": "http.request", "body": chunks.pop(0), "more_body": True}
-            if not receive.ended:
-                receive.ended = True
-                return {"type": "http.request", "body": b"", "more_body": False}
-            await (leaves.wait() if leaves else asyncio.Event().wait())
-            return {"type": "http.disconnect"}
-
-        receive.ended = False
-
-        async def send(message):
-            if message["type"] == "http.response.start":
-                answer.status, answer.headers = message["status"], list(message["headers"])
-            else:
-                answer.body += message["body"]
-                answer.is_complete = not message.get("more_body", False)
-            if on_send is not None:
-                await on_send(message)
-
-        scope = {
-            "type": "http",
-            "http_version": http_version,
-            "method": method,
-            "scheme": "https",
-            "path": raw_path.decode("latin-1"),
-            "raw_path": raw_path,
-            "query_string": query,
-            "headers": fields,
-            "client": ("203.0.113.9", "51000"),
-            "server": ("127.0.0.1", "8443"),
-        }
-        await serve_call(self.plane, scope, receive, send)
-        return answer
+        inbound = FakeInbound(
+            method=method,
+            raw_path=raw_path,
+            query=query,
+            headers=fields,
+            announces_body=http_version != "2",
+            chunks=list(body),
+            on_send=on_send,
+        )
+        leaving = asyncio.create_task(inbound.leave_when(leaves)) if leaves else None
+        await serve_call(self.plane, inbound)
+        if leaving is not None:
+            leaving.cancel()
+        return inbound.sent

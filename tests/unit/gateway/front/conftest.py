@@ -36,6 +36,12 @@ class Server:
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def serve(self, request):
+        try:
+            await self.take(request)
+        finally:
+            request.close()
+
+    async def take(self, request):
         seen = Seen(request.method, request.raw_path, request.query, request.headers)
         self.seen.append(seen)
         try:
