@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from django.conf import settings
+
 from ims import conf, jws
 from ims.checks.redirect_uris import check_redirect_uri
 from ims.jwks import UnusableJWKS, choose_encryption_key
@@ -110,8 +112,9 @@ def _web_page(member: str, value: object) -> str:
 
 
 def _secure_page(member: str, value: object) -> str:
+    """Return an address that we or a browser go to: https, or loopback where that may be asked."""
     url = _web_page(member, value)
-    if not url.startswith("https:"):
+    if not url.startswith("https:") and not settings.OUTBOUND_ALLOW_PRIVATE:
         raise InvalidClientMetadata(f"{member}: an https URL is expected.")
     return url
 

@@ -15,6 +15,7 @@ class Publisher:
         self.server = WebServer(self._answer)
         self.url = self.server.url(path)
         self.document = {}
+        self.keys = {}
         self.status = "200 OK"
         self.headers = {"content_type": "application/json"}
 
@@ -34,7 +35,7 @@ class Publisher:
         return self.url
 
     def _answer(self, connection, request):
-        body = self.document
+        body = self.keys if request.startswith("GET /jwks.json ") else self.document
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
         answering(body, status=self.status, **self.headers)(connection, request)
