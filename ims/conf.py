@@ -11,6 +11,8 @@ AUTHORIZATION_CODE_TTL_SECONDS: Final = 60
 REFRESH_TOKEN_TTL_SECONDS: Final = 30 * 24 * 3600
 # A client that lost the answer to a rotation may ask again this long, and gets the same successor.
 REFRESH_REPEAT_SECONDS: Final = 60
+# RFC 9126 §2.2: from the push to the browser with its name, not to the answer of its person.
+PUSHED_REQUEST_TTL_SECONDS: Final = 90
 ID_TOKEN_TTL_SECONDS: Final = 300
 # RFC 8628 §3.2: how long a person has to type a device's code, and how often the device may ask.
 DEVICE_CODE_TTL_SECONDS: Final = 600

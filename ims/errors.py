@@ -154,6 +154,25 @@ class TooManySecrets(InvalidRequest):
     """A client has as many secrets as it may have."""
 
 
+class InvalidRequestURI(UnsafeRedirect):
+    """RFC 9101 §6.2, RFC 9126 §4: nothing is known about the client behind it, so show a page."""
+
+    code = "invalid_request_uri"
+
+    def __init__(self, *, detail: str = "") -> None:
+        super().__init__(
+            "request_uri: it is unknown, has expired, was used already or belongs to another"
+            " application. Go back to the application and start again.",
+            detail=detail,
+        )
+
+
+class RequestTooLarge(InvalidRequest):
+    """RFC 9126 §2.3: the pushed request is larger than what is kept."""
+
+    status = 413
+
+
 class AuthorizationRefused(Exception):
     """An error that travels to the client's validated redirect URI (RFC 6749 §4.1.2.1)."""
 

@@ -9,6 +9,7 @@ from ims.services.delete_ended_grants import delete_ended_grants
 from ims.services.delete_expired_device_authorizations import (
     delete_expired_device_authorizations,
 )
+from ims.services.delete_expired_pushed_requests import delete_expired_pushed_requests
 from ims.services.delete_expired_revocations import delete_expired_revocations
 from ims.services.delete_expired_secrets import delete_expired_secrets
 from ims.services.delete_expired_sessions import delete_expired_sessions
@@ -28,6 +29,7 @@ def purge_expired() -> None:
     """Remove grants, requests, revocation events and sessions that are dead by their age."""
     grants = delete_ended_grants()
     delete_expired_device_authorizations()
+    delete_expired_pushed_requests()
     delete_expired_revocations()
     delete_expired_secrets()
     delete_expired_sessions()

@@ -12,6 +12,7 @@ from ims.endpoints import (
     introspect,
     jwks,
     logout,
+    par,
     protected_resources,
     register,
     revoke,
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern] = [
     path("<path:issuer_path>/.well-known/openid-configuration", discovery.discovery),
     path("oauth/authorize", authorize.authorize, name="oauth-authorize"),
     path("oauth/consent/<str:request_id>", consent.consent, name="oauth-consent"),
+    path("oauth/par", par.par, name="oauth-par"),
     path("oauth/token", token.token, name="oauth-token"),
     path(
         "oauth/device_authorization",

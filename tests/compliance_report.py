@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 NOT_SUPPORTED = [
-    ("RFC 9126", "Pushed authorization requests"),
     ("RFC 8705", "Mutual TLS and certificate-bound tokens"),
     ("RFC 9101", "JWT-secured authorization requests"),
     ("RFC 9396", "Rich authorization requests"),

@@ -49,6 +49,19 @@ def find(session: SessionBase, identifier: str) -> PendingRequest | None:
     return PendingRequest(parameters=parameters, asked_at=kept["asked_at"])
 
 
+def find_pushed(session: SessionBase, request_uri: str) -> tuple[str, PendingRequest] | None:
+    """Return the request that came here under `request_uri`, with its identifier (RFC 9126 §4).
+
+    The name was used up by that, but people reload pages.
+    """
+    for identifier, kept in _read(session).items():
+        # From the cache tuples come back, from the database lists.
+        if list(kept["parameters"].get("request_uri", ())) == [request_uri]:
+            request = find(session, identifier)
+            return None if request is None else (identifier, request)
+    return None
+
+
 def forget(session: SessionBase, identifier: str) -> None:
     """Drop the request: it was answered."""
     waiting = {**_read(session)}

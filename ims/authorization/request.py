@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from django.http import QueryDict
 
+from ims import request_uris
 from ims.models import Client
 
 
@@ -34,6 +35,11 @@ class AuthorizationRequest:
     def value(self, name: str) -> str:
         """Return the parameter, or an empty string; the first where it is (wrongly) repeated."""
         return self.parameters.get(name, ("",))[0]
+
+    @property
+    def is_pushed(self) -> bool:
+        """Whether the client pushed it (RFC 9126): only then it keeps a name of ours."""
+        return request_uris.is_ours(self.value("request_uri"))
 
     @property
     def state(self) -> str:

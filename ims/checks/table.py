@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from ims import request_uris
 from ims.authorization.request import AuthorizationRequest
 from ims.checks import (
     challenge_is_s256,
@@ -16,6 +17,7 @@ from ims.checks import (
     parameters_appear_once,
     prompt_is_coherent,
     redirect_uri_is_registered,
+    request_is_pushed_where_required,
     response_mode_is_query,
     response_type_is_code,
     scopes_meet_resources,
@@ -31,11 +33,12 @@ BEFORE_REDIRECT: Final[tuple[Check, ...]] = (
     client_is_known.check,
     redirect_uri_is_registered.check,
 )
-# From here on a refusal travels to the client's redirect URI. Pushed and signed requests
-# (RFC 9126, RFC 9101) will enter at `no_request_object`, DPoP (RFC 9449 §10) after the challenge.
+# From here on a refusal travels to the client's redirect URI. Signed requests (RFC 9101) will enter
+# at `no_request_object`; pushed ones (RFC 9126) were checked here when they came, and are again.
 AFTER_REDIRECT: Final[tuple[Check, ...]] = (
     parameters_appear_once.check,
     no_request_object.check,
+    request_is_pushed_where_required.check,
     response_type_is_code.check,
     response_mode_is_query.check,
     client_may_use_codes.check,
@@ -65,6 +68,17 @@ def check_authorization_request(
     except OAuthError as error:
         raise refuse(request, error) from error
     return request
+
+
+def check_pushed_request(parameters: Mapping[str, tuple[str, ...]]) -> None:
+    """Return when `parameters` make a request that the browser may start (RFC 9126 §2.1).
+
+    The same checks in the same order. Raises OAuthError: there is nobody to redirect yet.
+    """
+    # The name that it will get is not known yet; any one says that it is pushed.
+    request = AuthorizationRequest({**parameters, "request_uri": (request_uris.PREFIX,)})
+    for check in (*BEFORE_REDIRECT, *AFTER_REDIRECT):
+        check(request)
 
 
 def refuse(request: AuthorizationRequest, error: OAuthError) -> AuthorizationRefused:

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
+from ims import request_uris
 from ims.authorization import pending
 from ims.authorization.authentication import Authentication, find_authentication
 from ims.authorization.interaction import Interaction, find_interaction
@@ -17,6 +18,7 @@ from ims.checks import table
 from ims.endpoints.browser_endpoint import answer_client, browser_endpoint
 from ims.endpoints.document_clients import read_client_document
 from ims.services.issue_authorization_code import issue_authorization_code
+from ims.services.take_pushed_request import take_pushed_request
 from wire.oauth_errors import OAuthError
 
 
@@ -32,15 +34,33 @@ def authorize(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         query = request.POST.urlencode()
         return HttpResponseRedirect(f"{reverse('oauth-authorize')}?{query}", status=303)
-    asked = PendingRequest(parameters=read_parameters(request.GET), asked_at=time.time())
+    identifier, asked = _read_request(request)
     read_client_document(asked.parameters.get("client_id", ()))
     checked = table.check_authorization_request(asked.parameters)
     authentication = find_authentication(request)
     interaction = find_due_interaction(checked, authentication, asked_at=asked.asked_at)
     if interaction is None and authentication is not None:
+        pending.forget(request.session, identifier)
         return answer_with_code(request, checked, authentication)
-    identifier = pending.remember(request.session, asked)
-    return go_to_page(interaction, identifier)
+    return go_to_page(interaction, identifier or pending.remember(request.session, asked))
+
+
+def _read_request(request: HttpRequest) -> tuple[str, PendingRequest]:
+    """Return what is asked, and its identifier where this browser has come with it before.
+
+    RFC 9126 §4, RFC 9101 §5: of a pushed request only what was pushed counts. Its name is good for
+    one browser, which may reload. Raises InvalidRequestURI.
+    """
+    parameters = read_parameters(request.GET)
+    names = parameters.get("request_uri", ())
+    if len(names) != 1 or not request_uris.is_ours(names[0]):
+        return "", PendingRequest(parameters=parameters, asked_at=time.time())
+    client_ids = parameters.get("client_id", ())
+    waiting = pending.find_pushed(request.session, names[0])
+    if waiting is not None and waiting[1].parameters["client_id"] == client_ids:
+        return waiting
+    pushed = take_pushed_request(request_uri=names[0], client_ids=client_ids)
+    return "", PendingRequest(parameters=pushed, asked_at=time.time())
 
 
 def find_due_interaction(

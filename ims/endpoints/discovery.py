@@ -59,6 +59,7 @@ def _list_endpoints() -> dict[str, object]:
         "authorization_endpoint": "oauth-authorize",
         "token_endpoint": "oauth-token",
         "device_authorization_endpoint": "oauth-device-authorization",
+        "pushed_authorization_request_endpoint": "oauth-par",
         "introspection_endpoint": "oauth-introspect",
         "revocation_endpoint": "oauth-revoke",
         "registration_endpoint": "oauth-register",
@@ -103,5 +104,6 @@ def _list_capabilities() -> dict[str, object]:
         "client_id_metadata_document_supported": takes_client_documents(),
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
+        "require_pushed_authorization_requests": False,
         "request_uri_parameter_supported": False,
     }

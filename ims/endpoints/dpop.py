@@ -40,19 +40,22 @@ def find_proof(request: HttpRequest) -> Proof | None:
     return proof
 
 
-def accept_proof(proof: Proof | None, *, client: Client) -> str:
+def accept_proof(proof: Proof | None) -> str:
     """Return the thumbprint of the proof's key, empty without one; one round trip to Valkey.
 
-    RFC 9449 §5.2: a client that registered `dpop_bound_access_tokens` gets no other tokens. Raises
-    InvalidRequest for that, InvalidDPoPProof for a replay, and TemporarilyUnavailable.
+    Raises InvalidDPoPProof for a replay, and TemporarilyUnavailable.
     """
     if proof is None:
-        if client.metadata.get("dpop_bound_access_tokens") is True:
-            raise InvalidRequest("DPoP: this client is registered for bound tokens; send a proof.")
         return ""
     if not _is_first_use(proof):
         raise InvalidDPoPProof("DPoP: this proof was used before; sign a new one.")
     return proof.thumbprint
+
+
+def check_binding(thumbprint: str, *, client: Client) -> None:
+    """RFC 9449 §5.2: a client registered for bound tokens gets no others. Raises InvalidRequest."""
+    if not thumbprint and client.metadata.get("dpop_bound_access_tokens") is True:
+        raise InvalidRequest("DPoP: this client is registered for bound tokens; send a proof.")
 
 
 def check_proof_of_token(request: HttpRequest, *, access_token: str, thumbprint: str) -> None:

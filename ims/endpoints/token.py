@@ -61,7 +61,8 @@ def token(request: HttpRequest) -> HttpResponse:
     if grant_type not in client.grant_types:
         raise UnauthorizedClient(f"grant_type: this client is not registered for {grant_type}.")
     context.note(grant_type=grant_type)
-    dpop_jkt = dpop.accept_proof(proof, client=client)
+    dpop_jkt = dpop.accept_proof(proof)
+    dpop.check_binding(dpop_jkt, client=client)
     answer = GRANT_TYPES[grant_type](TokenRequest(request, client, dpop_jkt))
     # RFC 6749 §5.1: both headers, for caches of any age.
     return JsonResponse(
