@@ -1,4 +1,4 @@
-"""`python -m gateway` as a process: granian, TLS, two workers, the private port."""
+"""`python -m gateway` as processes: TLS, two workers and their parent, the private port."""
 
 import contextlib
 import json
@@ -14,6 +14,7 @@ import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -184,6 +185,9 @@ class Gateway:
         context = ssl.create_default_context(cafile=str(self.home / "tls" / "gateway.pem"))
         raw = socket.create_connection(("127.0.0.1", self.port), timeout=20)
         return context.wrap_socket(raw, server_hostname="localhost")
+
+    def certificate(self) -> str:
+        return ssl.get_server_certificate(("127.0.0.1", self.port), timeout=20)
 
     def send(self, raw: bytes) -> bytes:
         """Send bytes and return everything until the server closes."""
@@ -403,6 +407,71 @@ def test_a_killed_worker_is_started_anew_and_sums_go_on(gateway, token):
     assert eventually(lambda: gateway.admin("/-/readyz")[0] == 200, 40)
     assert gateway.statuses("/orders/v1/orders/42", token) == {200}
     assert gateway.metric("token_cache_misses_total") >= before
+
+
+def test_a_worker_that_dies_again_and_again_is_started_again(gateway, token):
+    for _ in range(3):
+        assert eventually(lambda: len(gateway.worker_pids()) == WORKERS, 40)
+        youngest = gateway.worker_pids()[-1]  # it had no time to prove itself
+        os.kill(youngest, signal.SIGKILL)
+        assert eventually(lambda pid=youngest: pid not in gateway.worker_pids(), 40)
+
+    assert eventually(lambda: len(gateway.worker_pids()) == WORKERS, 40)
+    assert eventually(lambda: gateway.admin("/-/readyz")[0] == 200, 40)
+    assert gateway.statuses("/orders/v1/orders/42", token) == {200}
+
+
+def test_the_other_worker_serves_while_one_is_away(gateway, token):
+    assert gateway.statuses("/orders/v1/orders/42", token) == {200}
+
+    os.kill(gateway.worker_pids()[0], signal.SIGKILL)
+    time.sleep(0.05)
+
+    assert gateway.statuses("/orders/v1/orders/42", token) == {200}
+    assert eventually(lambda: gateway.admin("/-/readyz")[0] == 200, 40)
+
+
+def test_http2_goes_through_the_same_stages(gateway, token):
+    trust = ssl.create_default_context(cafile=str(gateway.home / "tls" / "gateway.pem"))
+    url = f"https://localhost:{gateway.port}/orders/v1/orders"
+    with httpx.Client(http2=True, verify=trust, trust_env=False) as client:
+        swapped = client.post(
+            url, content=b"x" * 100_000, headers={"Authorization": f"Bearer {token}"}
+        )
+        refused = client.get(f"{url}/42")
+
+    assert (swapped.http_version, swapped.status_code) == ("HTTP/2", 200)
+    echoed = swapped.json()
+    assert len(echoed["body"]) == 100_000
+    assert "authorization: Bearer eyJ" in echoed["head"]
+    assert "Host: 127.0.0.1" in echoed["head"]
+    assert refused.status_code == 401
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert "connection" not in refused.headers
+
+
+def test_sighup_takes_a_new_certificate_and_keeps_the_old_for_a_bad_one(
+    authority, echo, token, tmp_path
+):
+    home = tmp_path / "home"
+    make_certificate(home / "tls")
+    running = Gateway(home, authority.url).start()
+    try:
+        before = running.certificate()
+        (home / "tls" / "gateway.pem").write_text("junk")
+        running.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: running.log.read_text().count("stays") == WORKERS, 10)
+        assert running.certificate() == before
+
+        make_certificate(home / "new")
+        for name in ("gateway.pem", "gateway-key.pem"):
+            (home / "tls" / name).write_bytes((home / "new" / name).read_bytes())
+        running.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: running.log.read_text().count("read again") == WORKERS, 10)
+        assert running.certificate() != before
+        assert running.get("/none")[0] == 404
+    finally:
+        assert running.stop() == 0
 
 
 def test_a_start_without_the_control_plane_serves_from_disk(gateway, tmp_path):
