@@ -12,8 +12,8 @@ class Migration(migrations.Migration):
             name="token_endpoint_auth_method",
             field=models.CharField(
                 choices=[
-                    ("client_secret_basic", "Client Secret Basic"),
-                    ("client_secret_post", "Client Secret Post"),
+                    ("client_secret_basic", "Basic"),
+                    ("client_secret_post", "Post"),
                     ("private_key_jwt", "Private Key Jwt"),
                     ("none", "None"),
                 ],
