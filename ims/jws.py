@@ -27,7 +27,9 @@ _KEY_KINDS: Final[Mapping[str, tuple[str, str | None]]] = {
     "PS256": ("RSA", None),
     "EdDSA": ("OKP", "Ed25519"),
 }
-ALGORITHMS: Final = tuple(_KEY_KINDS)
+# RFC 9864 §2.2: the name that says the curve as well; oauth4webapi signs under it.
+_OTHER_NAMES: Final[Mapping[str, str]] = {"Ed25519": "EdDSA"}
+ALGORITHMS: Final = (*_KEY_KINDS, *_OTHER_NAMES)
 _PUBLIC_MEMBERS: Final = {"EC": ("crv", "x", "y"), "RSA": ("n", "e"), "OKP": ("crv", "x")}
 _SECRET_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _SMALLEST_RSA_BITS: Final = 2048  # RFC 7518 §3.3
@@ -50,8 +52,8 @@ class JWS:
 
     @property
     def algorithm(self) -> str:
-        """The `alg`, one of ALGORITHMS."""
-        return str(self.header["alg"])
+        """The `alg`, one of ALGORITHMS, by its older name where it has two."""
+        return _name_of(self.header["alg"])
 
 
 def parse_jws(text: str) -> JWS:
@@ -113,9 +115,13 @@ def _may_have_signed(jwk: Mapping[str, Any], jws: JWS) -> bool:
         (kid is None or jwk.get("kid") == kid)
         and jwk.get("kty") == _KEY_KINDS[jws.algorithm][0]
         and jwk.get("use", "sig") == "sig"
-        and jwk.get("alg", jws.algorithm) == jws.algorithm
+        and _name_of(jwk.get("alg", jws.algorithm)) == jws.algorithm
         and (operations is None or (isinstance(operations, list) and "verify" in operations))
     )
+
+
+def _name_of(algorithm: object) -> str:
+    return _OTHER_NAMES.get(str(algorithm), str(algorithm))
 
 
 def _canonical(jwk: Mapping[str, Any], algorithm: str) -> str:

@@ -398,4 +398,4 @@ def test_discovery_names_method_and_algorithms(client):
         methods = document[f"{endpoint}_endpoint_auth_methods_supported"]
         algorithms = document[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
         assert "private_key_jwt" in methods
-        assert algorithms == ALL_ALGORITHMS
+        assert algorithms == [*ALL_ALGORITHMS, "Ed25519"]

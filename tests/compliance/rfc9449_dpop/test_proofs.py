@@ -44,6 +44,16 @@ def test_token_is_bound_to_the_key(dpop, app, algorithm):
     assert AccessToken.objects.get().dpop_jkt == key.thumbprint
 
 
+@pytest.mark.compliance("RFC 9864", "2.2", "Ed25519 is known by its fully-specified name")
+def test_ed25519_by_either_name_is_the_same_key(dpop, app):
+    key = make_key("EdDSA")
+
+    response = ask(dpop, app, proof_of(key, header={"alg": "Ed25519"}))
+
+    assert response.status_code == 200, response.content
+    assert AccessToken.objects.get().dpop_jkt == key.thumbprint
+
+
 def test_token_without_a_proof_is_a_bearer_token(client, app):
     response = client.post(
         TOKEN,
@@ -219,4 +229,4 @@ def test_bound_token_takes_three_statements(dpop, app, key, django_assert_max_nu
 def test_discovery_names_the_algorithms(client):
     document = client.get("/.well-known/openid-configuration").json()
 
-    assert document["dpop_signing_alg_values_supported"] == ALL_ALGORITHMS
+    assert document["dpop_signing_alg_values_supported"] == [*ALL_ALGORITHMS, "Ed25519"]

@@ -11,7 +11,7 @@ from tests.factories.identity import make_access_token, make_client, make_grant,
 from tests.factories.keys import make_key, make_proof
 
 USERINFO = "/oauth/userinfo"
-ALGS = 'algs="ES256 ES384 RS256 PS256 EdDSA"'
+ALGS = 'algs="ES256 ES384 RS256 PS256 EdDSA Ed25519"'
 
 
 @pytest.fixture
