@@ -1,5 +1,6 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
@@ -179,7 +180,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="client",
             name="last_used_at",
-            field=models.DateTimeField(blank=True, null=True),
+            # Nobody knows when the clients that are here were used: their patience begins now.
+            field=models.DateTimeField(blank=True, null=True, default=django.utils.timezone.now),
+            preserve_default=False,
         ),
         migrations.AddField(
             model_name="client",
