@@ -36,6 +36,8 @@ class AdminAuditMiddleware:
         response = self.get_response(request)
         for entry in log.filter(pk__gt=last).select_related("content_type"):
             _record(entry)
+        if not request.user.is_authenticated:  # admin's own way out
+            record_audit_event(event=Event.LOGOUT, subject=str(user.subject))
         return response
 
 

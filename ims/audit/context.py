@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from ipaddress import ip_address
 from typing import Any, Final
 
-from allauth.account.adapter import get_adapter
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -69,7 +67,7 @@ class AuditContext:
         """
         if self.request is None:
             return self.actor
-        if not self.request.path.startswith(reverse("admin:index")):
+        if not self.request.path.startswith(_admin_path()):
             return ""
         user = getattr(self.request, "user", None)
         return "" if user is None else str(user.get_username())
@@ -112,15 +110,24 @@ def client_address(request: HttpRequest) -> str | None:
     """Return the address that made `request`, behind our own proxies (TOLLGATE_TRUSTED_PROXIES).
 
     A forwarded header that does not fit the number of proxies says nothing: the peer's then.
+    The same as allauth's, which reads its settings anew for each request.
     """
-    try:
-        return _clean(get_adapter(request).get_client_ip(request))
-    except (ImproperlyConfigured, PermissionDenied):
-        return _clean(request.META.get("REMOTE_ADDR", ""))
+    peer: str = request.META.get("REMOTE_ADDR", "")
+    proxies: int = settings.ALLAUTH_TRUSTED_PROXY_COUNT
+    if not proxies:
+        return _clean(peer)
+    seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    return _clean(seen[-proxies].strip() if len(seen) >= proxies else peer)
 
 
+@lru_cache(maxsize=4096)
 def _clean(address: str) -> str | None:
     try:
         return str(ip_address(address.partition("%")[0]))
     except ValueError:
         return None
+
+
+@cache
+def _admin_path() -> str:
+    return reverse("admin:index")

@@ -13,6 +13,7 @@ _LONGEST_CLIENT_ID: Final = 512
 _LONGEST_REASON: Final = 64
 _LONGEST_SUBJECT: Final = 64
 _LONGEST_ACTOR: Final = 150
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 # The database fills in id, transaction and time. As a part of another statement it costs no round
 # trip: WITH audit AS (<INSERT_SQL>) INSERT INTO ...
@@ -82,7 +83,7 @@ def _storable(text: str) -> str:
 
 
 def _as_json(detail: Mapping[str, Any]) -> str:
-    return json.dumps(_clean(detail), ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(_clean(detail))
 
 
 def _clean(value: Any) -> Any:

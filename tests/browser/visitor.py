@@ -25,6 +25,7 @@ class Visitor:
         self.context = context
         self.page = context.new_page()
         self.complaints = []
+        self.password = ""  # the one chosen at sign-up
         self._site = site
         self.page.on("pageerror", lambda error: self._complain(f"script error: {error}"))
         self.page.on("console", self._hear)
@@ -104,7 +105,7 @@ class Visitor:
     def sign_up(self):
         """Create an account as a newcomer does, mail included; return its address."""
         address = f"newcomer-{secrets.token_hex(4)}@example.com"
-        password = secrets.token_urlsafe(16)
+        self.password = password = secrets.token_urlsafe(16)
         self.go("/")
         self.look("landing")
         banner = self.page.get_by_role("banner")

@@ -69,3 +69,10 @@ def test_deleted_row_is_recorded(browser):
     changes = AuditEvent.objects.filter(event=Event.ADMIN_CHANGED)
     assert [change.detail["change"] for change in changes] == ["deleted"]
     assert AuditEvent.objects.get(event=Event.CLIENT_DELETED).actor == "root"
+
+
+def test_leaving_by_the_door_of_admin_is_recorded(browser):
+    browser.post("/admin/logout/")
+
+    assert "_auth_user_id" not in browser.session
+    assert AuditEvent.objects.get(event=Event.LOGOUT).subject
