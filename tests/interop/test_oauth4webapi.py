@@ -31,6 +31,12 @@ def test_hasty_device_is_slowed_down_and_a_denial_ends_its_wait(run, device):
     run("oauth4webapi/device", client=device(), scope="openid interop:read")
 
 
+def test_proof_without_a_nonce_is_told_one_to_use(run, service, introspect):
+    bound = run("oauth4webapi/dpop", client=service(), scope="interop:read")
+
+    assert introspect(bound["access_token"])["cnf"] == {"jkt": bound["thumbprint"]}
+
+
 def test_address_of_an_api_leads_to_its_token_service(run, stack):
     run(
         "oauth4webapi/resource_metadata",

@@ -85,6 +85,17 @@ def test_client_proves_itself_by_its_key(run, app, algorithm):
     )
 
 
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA"])
+def test_public_clients_tokens_are_bound_to_its_key(run, app, introspect, algorithm):
+    client = app(token_endpoint_auth_method="none")
+
+    bound = run("openid-client/dpop", client=client, scope=SCOPE, algorithm=algorithm)
+
+    about = introspect(bound["access_token"])
+    assert about["cnf"] == {"jkt": bound["thumbprint"]}
+    assert about["token_type"] == "DPoP"
+
+
 def test_service_acts_for_a_person_within_its_policy(run, app, backend, persons_token, introspect):
     web = app()
     client = backend(web)

@@ -29,10 +29,10 @@ def connect(stack, client, **options):
     )
 
 
-def sign_in(client, person):
+def sign_in(client, person, *, validate=True):
     request = client.authorization_request(scope=SCOPE, resource=RESOURCE)
     answer = request.validate_callback(person.follow(request.uri))
-    return client.authorization_code(answer, validate=True)
+    return client.authorization_code(answer, validate=validate)
 
 
 def test_person_signs_in_and_the_tokens_are_used_up(stack, person, app):
@@ -100,6 +100,17 @@ def test_service_proves_itself_by_its_key(stack, service, introspect):
     token = client.client_credentials(scope="interop:read", resource=RESOURCE)
 
     assert introspect(token.access_token)["active"] is True
+
+
+def test_bound_tokens_are_used_and_refreshed_with_their_key(stack, person, app, introspect):
+    client = connect(stack, app(token_endpoint_auth_method="none"), dpop_bound_access_tokens=True)
+
+    # Its check of an ID token cannot copy a bound token, and fails by itself.
+    first = sign_in(client, person, validate=False)
+    second = client.refresh_token(first)
+
+    assert client.userinfo(second)["email"] == person.person["email"]
+    assert introspect(second.access_token)["cnf"] == {"jkt": second.dpop_key.dpop_jkt}
 
 
 def test_unknown_scope_is_told_by_its_code(stack, service, resource_server):

@@ -127,7 +127,7 @@ def test_anonymous_is_challenged(client):
     response = put(client, DECLARATION, {})
 
     assert response.status_code == 401
-    assert response["WWW-Authenticate"] == 'Bearer realm="Tollgate"'
+    assert response["WWW-Authenticate"].startswith('Bearer realm="Tollgate", DPoP ')
 
 
 @pytest.mark.parametrize("path", ["/control", "/api", "/oauth/protected-resources", "/api/"])
