@@ -205,10 +205,8 @@ OAUTH2_PROVIDER = {
         for model in ("ACCESS_TOKEN", "REFRESH_TOKEN", "GRANT", "ID_TOKEN")
     },
 }
-
-# RFC 9449 §8: proofs at the token endpoint are signed with a nonce of ours.
+# Read by ims/dpop and ims/outbound.
 DPOP_NONCE_REQUIRED = env.flag("TOLLGATE_DPOP_NONCE_REQUIRED", default=True)
-# Documents that clients publish: see ims/outbound.
 OUTBOUND_ALLOW_PRIVATE = env.flag("TOLLGATE_OUTBOUND_ALLOW_PRIVATE", default=False)
 OUTBOUND_CA_FILE = env.text("TOLLGATE_OUTBOUND_CA_FILE", "")
 
