@@ -1,6 +1,7 @@
-"""The web role's ASGI application: long polls first, Django for everything else.
+"""The web role's ASGI application: long polls and tokens first, Django for everything else.
 
-Long polls wait on the event loop, so that a waiting gateway never holds a request thread.
+Long polls wait on the event loop, so that a waiting gateway never holds a request thread. Token
+requests and introspection have a short way to their views.
 """
 
 import os
@@ -16,7 +17,7 @@ from django.conf import settings  # noqa: E402
 
 from ams.http import snapshot_feed  # noqa: E402
 from config.notifications import CONFIGURATION, REVOCATION, Notifications  # noqa: E402
-from ims.endpoints import revocation_feed  # noqa: E402
+from ims.endpoints import direct, revocation_feed  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -25,15 +26,15 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def build_application(
-    notifications: Notifications, long_polls: Mapping[str, Application], otherwise: Application
+    notifications: Notifications, handlers: Mapping[str, Application], otherwise: Application
 ) -> Application:
-    """Return the application that gives a long poll its own handler and the rest to `otherwise`."""
+    """Return the application that gives an address to its own handler, the rest to `otherwise`."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(notifications, receive, send)
         elif scope["type"] == "http":
-            await long_polls.get(scope["path"], otherwise)(scope, receive, send)
+            await handlers.get(scope["path"], otherwise)(scope, receive, send)
 
     return application
 
@@ -54,6 +55,7 @@ application = build_application(
         "/control/v1/snapshot": snapshot_feed.build_application(
             _notifications.signal(CONFIGURATION)
         ),
+        **direct.build_applications("/oauth/token", "/oauth/introspect", otherwise=_django),
     },
     _django,
 )

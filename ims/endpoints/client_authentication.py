@@ -4,20 +4,20 @@ import base64
 import binascii
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 from urllib.parse import unquote_plus
 
-from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from ims import conf, throttle
 from ims.audit import context
 from ims.audit.events import Event
 from ims.endpoints.client_assertion import ClientAssertion, is_proven, read_assertion
 from ims.endpoints.refusals import refuse_guess
-from ims.models import Client, ClientSecret
+from ims.models import Client
+from ims.queries.authenticated_client import find_client
 from ims.throttle import Purpose
 from wire import bearer
 from wire.oauth_errors import InvalidClient, InvalidRequest, OAuthError
@@ -63,10 +63,15 @@ def read_credentials(request: HttpRequest) -> PresentedCredentials:
     # RFC 7523bis: assertions are made for the issuer; older clients name the token endpoint
     # (OpenID Connect Core §9) or the one they call (RFC 9126 §2).
     issuer = conf.issuer()
-    audiences = (issuer, f"{issuer}{reverse('oauth-token')}", f"{issuer}{request.path}")
+    audiences = (issuer, f"{issuer}{_token_path()}", f"{issuer}{request.path}")
     return parse_credentials(
-        request.headers.get("Authorization"), request.POST, audiences=audiences
+        request.META.get("HTTP_AUTHORIZATION"), request.POST, audiences=audiences
     )
+
+
+@cache
+def _token_path() -> str:
+    return reverse("oauth-token")
 
 
 def parse_credentials(
@@ -94,19 +99,11 @@ def parse_credentials(
 
 def get_authenticated_client(presented: PresentedCredentials) -> Client:
     """Return the client that `presented` proves; runs one statement. Raises InvalidClient."""
-    live_secrets = ClientSecret.objects.filter(
-        Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
-        client=OuterRef("pk"),
-        digest=presented.secret_digest,
+    client = find_client(
+        client_id=presented.client_id,
+        secret_digest=presented.secret_digest,
+        method=None if presented.secret_digest else presented.method,
     )
-    clients = Client.objects.filter(client_id=presented.client_id, disabled_at=None)
-    if presented.assertion is not None:
-        clients = clients.filter(token_endpoint_auth_method=Client.AuthMethod.PRIVATE_KEY_JWT)
-    elif presented.secret_digest is None:
-        clients = clients.filter(token_endpoint_auth_method=Client.AuthMethod.NONE)
-    else:
-        clients = clients.filter(Exists(live_secrets))
-    client: Client | None = clients.first()
     if presented.assertion is not None and not is_proven(presented.assertion, client):
         client = None
     if client is None:

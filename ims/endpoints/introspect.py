@@ -52,9 +52,9 @@ def introspect(request: HttpRequest) -> HttpResponse:
 
 def _choose_form(request: HttpRequest) -> str:
     """RFC 9110 §12.5.1: by quality and how exactly it is named; JSON for whoever has no wish."""
-    accept = request.headers.get("Accept", "")
+    accept = request.META.get("HTTP_ACCEPT", "")
     if accept in _FORMS:
-        return accept  # what gateways send; reading a list takes ten times as long
+        return str(accept)  # what gateways send; reading a list takes ten times as long
     return request.get_preferred_type(list(_FORMS)) or JSON_MEDIA_TYPE
 
 

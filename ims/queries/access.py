@@ -3,13 +3,29 @@
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from ims import conf
-from ims.models import Client, ResourceScope
+from ims import conf, prepared
+from ims.models import Client
 from wire.oauth_errors import InvalidScope, InvalidTarget
 
 _SCOPE_TOKEN: Final = re.compile(r"[!#-\[\]-~]{1,128}")  # RFC 6749 §3.3
+
+
+_OFFERS: Final = """
+SELECT scope.name, scope.description, registered.resource
+  FROM ims_resourcescope AS scope
+  JOIN ims_protectedresource AS registered ON registered.id = scope.protected_resource_id
+ WHERE scope.name = ANY(%s)
+"""
+
+
+class _Offer(NamedTuple):
+    """A scope of a protected resource, with the registry's words for it."""
+
+    name: str
+    description: str
+    resource: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +52,15 @@ def resolve_access(
     offers = _list_offers(client, names, for_person=for_person)
     _refuse(names, {offer.name for offer in offers}, "is not offered to this client")
     if resources:
-        _check_resources(resources, {_resource_of(offer) for offer in offers})
-        offers = [offer for offer in offers if _resource_of(offer) in resources]
+        _check_resources(resources, {offer.resource for offer in offers})
+        offers = [offer for offer in offers if offer.resource in resources]
         met = {offer.name for offer in offers}
         if scopes:
             _refuse(names, met, "belongs to none of the resources asked for")
         names = tuple(name for name in names if name in met or name in conf.OPENID_SCOPES)
     return Access(
         scopes=names,
-        resources=tuple(sorted({_resource_of(offer) for offer in offers})),
+        resources=tuple(sorted({offer.resource for offer in offers})),
         descriptions={offer.name: offer.description for offer in offers if offer.description},
     )
 
@@ -78,8 +94,8 @@ def _check_allowed(client: Client, names: Sequence[str], *, for_person: bool) ->
             raise InvalidScope(f"scope: {name} is not among the scopes this client registered.")
 
 
-def _list_offers(client: Client, names: Sequence[str], *, for_person: bool) -> list[ResourceScope]:
-    """Return the registry's rows for `names`.
+def _list_offers(client: Client, names: Sequence[str], *, for_person: bool) -> list[_Offer]:
+    """Return what the registry offers under `names`.
 
     The platform's own interfaces are open only to clients that are registered for the scope by
     name, and in their own name: anybody may sign up, and those interfaces trust the scope alone.
@@ -87,12 +103,12 @@ def _list_offers(client: Client, names: Sequence[str], *, for_person: bool) -> l
     api_names = [name for name in names if name not in conf.OPENID_SCOPES]
     if not api_names:
         return []
-    rows = ResourceScope.objects.filter(name__in=api_names).select_related("protected_resource")
+    offers = [_Offer(*row) for row in prepared.fetch_all(_OFFERS, [api_names])]
     named = () if for_person else client.scopes
     return [
-        row
-        for row in rows
-        if row.name in named or not is_reserved(scope=row.name, resource=_resource_of(row))
+        offer
+        for offer in offers
+        if offer.name in named or not is_reserved(scope=offer.name, resource=offer.resource)
     ]
 
 
@@ -114,7 +130,3 @@ def _refuse(names: Sequence[str], known: set[str], reason: str) -> None:
     for name in names:
         if name not in known and name not in conf.OPENID_SCOPES:
             raise InvalidScope(f"scope: {name} {reason}.")
-
-
-def _resource_of(offer: ResourceScope) -> str:
-    return offer.protected_resource.resource

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import connection
 from django.utils import timezone
 
+from ims import prepared
 from ims.claim_sources import DECLARABLE_CLAIMS
 from ims.introspected import IntrospectedToken, Owner, Person, VisibleResource
 
@@ -63,7 +63,6 @@ _COLUMNS: Final = (
 )
 # The nested join keeps a token only with a standing client, grant and user; the outer join keeps
 # the caller when no token is left, so that a dead token never looks like a failed authentication.
-# json, not jsonb: Django keeps the driver from parsing the latter.
 _STATEMENT: Final = """
 SELECT caller.token_endpoint_auth_method,
        caller.metadata ->> 'introspection_signed_response_alg',
@@ -141,9 +140,7 @@ def find_introspection(
         "is_proven": is_proven,
         "now": timezone.now(),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_STATEMENT, values)
-        row = cursor.fetchone()
+    row = prepared.fetch_one(_STATEMENT, values)
     if row is None:
         return None
     record = dict(zip(_COLUMNS, row, strict=True))

@@ -4,12 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from django.db import connection
 from django.utils import timezone
 
-from ims import conf
+from ims import conf, prepared
 from ims.audit.events import Event
 from ims.derivation import Derivation
 from ims.models import Client, Grant, User
@@ -91,16 +92,15 @@ def issue_access_token(
         if grant is None
         else (_OF_GRANT, (grant.pk,))
     )
-    with connection.cursor() as cursor:
-        cursor.execute(_compose(held[0]), (*audit, *held[1], *row))
-        if cursor.rowcount != 1:
-            raise Grant.DoesNotExist
+    statement = _compose(held[0], is_alone=not connection.in_atomic_block)
+    if prepared.execute(statement, (*audit, *held[1], *row)) != 1:
+        raise Grant.DoesNotExist
     return IssuedAccessToken(token=token, expires_in=expires_in, expires_at=expires_at)
 
 
-def _compose(held: str) -> str:
+@cache
+def _compose(held: str, *, is_alone: bool) -> str:
     """Return the statement; where it is a transaction by itself it says how to commit."""
-    is_alone = not connection.in_atomic_block
     return _INSERT.format(
         audit=record_audit_event.INSERT_SQL,
         held=held,
