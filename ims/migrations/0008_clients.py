@@ -156,8 +156,8 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=90,
                         help_text=(
-                            "A mail warns the client's contacts 14 days before. Empty: never"
-                            " removed."
+                            "Contacts of clients that came with a token are warned by mail 14 days"
+                            " before. Empty: never removed."
                         ),
                         null=True,
                     ),

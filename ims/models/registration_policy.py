@@ -82,7 +82,10 @@ class RegistrationPolicy(models.Model):
         null=True,
         blank=True,
         default=90,
-        help_text="A mail warns the client's contacts 14 days before. Empty: never removed.",
+        help_text=(
+            "Contacts of clients that came with a token are warned by mail 14 days before. Empty:"
+            " never removed."
+        ),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
