@@ -7,7 +7,6 @@ import os
 import signal
 import ssl
 import sys
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -102,9 +101,6 @@ def _settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    if sys.platform == "linux":
-        with suppress(OSError):  # a sandbox may forbid it: slower, but right
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 if __name__ == "__main__":

@@ -182,6 +182,7 @@ class Http1Request:
 
     def close(self) -> None:
         """Cut the connection if the answer is not complete."""
+        self.call = None  # a cycle would keep both until the collector comes
         if not self._is_over:
             self._cut()
 

@@ -141,6 +141,7 @@ class Http2Request:
 
     def close(self) -> None:
         """Reset the stream if the answer is not complete."""
+        self.call = None  # a cycle would keep both until the collector comes
         if not self._is_finished:
             self._cut(ErrorCodes.INTERNAL_ERROR)
 

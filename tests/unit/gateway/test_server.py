@@ -551,15 +551,3 @@ def test_what_is_missing_is_one_sentence(tmp_path, missing, hint):
     assert code == 2
     assert hint in text
     assert len(text.strip().splitlines()) == 1
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="batch scheduling is Linux's")
-def test_no_thread_of_a_worker_pushes_another_aside(gateway):
-    threads = [
-        int(task.name)
-        for pid in gateway.worker_pids()
-        for task in Path(f"/proc/{pid}/task").iterdir()
-    ]
-
-    assert len(threads) > WORKERS
-    assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
