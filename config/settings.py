@@ -162,6 +162,7 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urllib.parse.urlsplit(ISSUER).scheme
 ACCOUNT_ADAPTER = "ims.account_adapter.AccountAdapter"
+ACCOUNT_FORMS = {"login": "ims.login_form.LoginForm"}
 ACCOUNT_SESSION_REMEMBER = True
 USERSESSIONS_TRACK_ACTIVITY = False
 USERSESSIONS_ADAPTER = "ims.sessions_adapter.UserSessionsAdapter"

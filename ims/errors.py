@@ -1,5 +1,6 @@
 """What can go wrong in the token service beside the protocol's own refusals."""
 
+from ims import response_modes
 from wire.oauth_errors import (
     InvalidDPoPProof,
     InvalidRequest,
@@ -177,10 +178,17 @@ class AuthorizationRefused(Exception):
     """An error that travels to the client's validated redirect URI (RFC 6749 §4.1.2.1)."""
 
     def __init__(
-        self, error: OAuthError, *, redirect_uri: str, state: str, client_id: str = ""
+        self,
+        error: OAuthError,
+        *,
+        redirect_uri: str,
+        state: str,
+        client_id: str = "",
+        response_mode: str = response_modes.QUERY,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.redirect_uri = redirect_uri
         self.state = state
         self.client_id = client_id
+        self.response_mode = response_mode

@@ -19,7 +19,7 @@ from ims.endpoints import (
     token,
     userinfo,
 )
-from ims.views import account, consent, device
+from ims.views import account, choose_account, consent, device
 
 urlpatterns: list[URLPattern] = [
     path(".well-known/openid-configuration", discovery.discovery, name="openid-configuration"),
@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern] = [
     path("<path:issuer_path>/.well-known/openid-configuration", discovery.discovery),
     path("oauth/authorize", authorize.authorize, name="oauth-authorize"),
     path("oauth/consent/<str:request_id>", consent.consent, name="oauth-consent"),
+    path("oauth/account/<str:request_id>", choose_account.choose_account, name="oauth-account"),
     path("oauth/par", par.par, name="oauth-par"),
     path("oauth/token", token.token, name="oauth-token"),
     path(

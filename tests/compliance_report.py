@@ -11,7 +11,6 @@ NOT_SUPPORTED = [
     ("RFC 9396", "Rich authorization requests"),
     ("RFC 7523", "The JWT bearer grant (assertions authenticate clients only)"),
     ("RFC 9470", "Step-up challenges"),
-    ("OpenID Connect Core §5.5", "The `claims` request parameter"),
     ("OpenID Connect", "Back-channel and front-channel logout, session management"),
 ]
 

@@ -104,6 +104,18 @@ class ExpiredToken(OAuthError):
     code = "expired_token"
 
 
+class AccountSelectionRequired(OAuthError):
+    """OpenID Connect Core §3.1.2.6."""
+
+    code = "account_selection_required"
+
+
+class UnmetAuthenticationRequirements(OAuthError):
+    """OpenID Connect Core Error Code unmet_authentication_requirements 1.0 §2."""
+
+    code = "unmet_authentication_requirements"
+
+
 class InvalidToken(OAuthError):
     """RFC 6750 §3.1: expired, revoked, malformed or made for someone else."""
 

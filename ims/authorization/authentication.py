@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from django.http import HttpRequest
 
 from ims.models import User
@@ -28,6 +29,7 @@ _POSSESSIONS: Final = {"otp", "hwk", "swk"}
 # OpenID Connect Core §2 leaves the values to us: the number of factors that were shown.
 ACR_ONE_FACTOR: Final = "1"
 ACR_TWO_FACTORS: Final = "2"
+SUPPORTED_ACRS: Final = (ACR_ONE_FACTOR, ACR_TWO_FACTORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,27 @@ class Authentication:
     at: datetime
     amr: tuple[str, ...]
     acr: str
+
+    def tell_acr(self, wanted: Collection[str]) -> str:
+        """Return the `acr` to be told, one of `wanted` where that is true: two factors hold one."""
+        if wanted and self.acr not in wanted and self.meets(wanted):
+            return ACR_ONE_FACTOR
+        return self.acr
+
+    def meets(self, wanted: Collection[str]) -> bool:
+        """Whether one of `wanted` was reached."""
+        return self.acr in wanted or ACR_ONE_FACTOR in wanted
+
+
+def may_show_second_factor(user: User) -> bool:
+    """Whether the person has a second factor that could be asked for; runs a statement."""
+    return bool(is_mfa_enabled(user, [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]))
+
+
+def get_second_factor_page(user: User) -> str:
+    """Return the name of allauth's page that asks for the factor the person has; a statement."""
+    has_codes = is_mfa_enabled(user, [Authenticator.Type.TOTP])
+    return "mfa_reauthenticate" if has_codes else "mfa_reauthenticate_webauthn"
 
 
 def find_authentication(request: HttpRequest) -> Authentication | None:

@@ -20,10 +20,14 @@ _MOST: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class PendingRequest:
-    """`asked_at` is Unix time in seconds: authentication after it satisfies `prompt=login`."""
+    """`asked_at` is Unix time in seconds: authentication after it satisfies `prompt=login`.
+
+    `is_account_chosen`: the person said to go on as who they are (`prompt=select_account`).
+    """
 
     parameters: dict[str, tuple[str, ...]]
     asked_at: float
+    is_account_chosen: bool = False
 
 
 def remember(session: SessionBase, request: PendingRequest) -> str:
@@ -39,6 +43,14 @@ def remember(session: SessionBase, request: PendingRequest) -> str:
     return identifier
 
 
+def choose_account(session: SessionBase, identifier: str) -> None:
+    """Keep that the person goes on with the request as who they are."""
+    waiting = {**_read(session)}
+    if identifier in waiting:
+        waiting[identifier] = {**waiting[identifier], "is_account_chosen": True}
+        session[_SESSION_KEY] = waiting
+
+
 def find(session: SessionBase, identifier: str) -> PendingRequest | None:
     """Return the request that waits under `identifier`, unless it waited too long."""
     kept = _read(session).get(identifier)
@@ -46,7 +58,11 @@ def find(session: SessionBase, identifier: str) -> PendingRequest | None:
         return None
     # Sessions are JSON: tuples come back as lists.
     parameters = {name: tuple(values) for name, values in kept["parameters"].items()}
-    return PendingRequest(parameters=parameters, asked_at=kept["asked_at"])
+    return PendingRequest(
+        parameters=parameters,
+        asked_at=kept["asked_at"],
+        is_account_chosen=kept.get("is_account_chosen", False),
+    )
 
 
 def find_pushed(session: SessionBase, request_uri: str) -> tuple[str, PendingRequest] | None:

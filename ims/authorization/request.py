@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from django.http import QueryDict
 
-from ims import request_uris
+from ims import request_uris, response_modes
 from ims.models import Client
 
 
@@ -30,6 +30,13 @@ class AuthorizationRequest:
     scope_descriptions: Mapping[str, str] = field(init=False)
     prompts: frozenset[str] = field(init=False)
     max_age_seconds: int | None = field(init=False)
+    # OpenID Connect Core §3.1.2.1: in the order of preference; one of `essential_acrs` must be met.
+    acr_values: tuple[str, ...] = field(init=False)
+    essential_acrs: tuple[str, ...] = field(init=False)
+    # The names of the claims asked for (§5.5), by where they are wanted.
+    requested_claims: Mapping[str, tuple[str, ...]] = field(init=False)
+    # RFC 8693 §4.4: the only parties that may act for the person; None: not said.
+    may_act: tuple[str, ...] | None = field(init=False)
     expected_subject: str = field(init=False)
 
     def value(self, name: str) -> str:
@@ -40,6 +47,14 @@ class AuthorizationRequest:
     def is_pushed(self) -> bool:
         """Whether the client pushed it (RFC 9126): only then it keeps a name of ours."""
         return request_uris.is_ours(self.value("request_uri"))
+
+    @property
+    def response_mode(self) -> str:
+        """How the answer travels, errors too; `query` where the request is unclear about it."""
+        values = self.parameters.get("response_mode", ())
+        asked = values[0] if len(values) == 1 else ""
+        is_possible = response_modes.is_possible(asked, redirect_uri=self.redirect_uri)
+        return asked if is_possible else response_modes.QUERY
 
     @property
     def state(self) -> str:

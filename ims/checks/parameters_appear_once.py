@@ -9,9 +9,13 @@ from wire.oauth_errors import InvalidRequest
 _REPEATABLE: Final = frozenset({"resource"})
 _READ_HERE: Final = frozenset(
     {
+        "acr_values",
+        "claims",
         "code_challenge",
         "code_challenge_method",
         "dpop_jkt",
+        "id_token_hint",
+        "login_hint",
         "max_age",
         "nonce",
         "prompt",

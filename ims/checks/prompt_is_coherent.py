@@ -5,7 +5,7 @@ from typing import Final
 from ims.authorization.request import AuthorizationRequest
 from wire.oauth_errors import InvalidRequest
 
-SUPPORTED: Final = ("none", "login", "consent")
+SUPPORTED: Final = ("none", "login", "consent", "select_account")
 
 
 def check(request: AuthorizationRequest) -> None:

@@ -6,7 +6,9 @@ from typing import Final
 from ims import request_uris
 from ims.authorization.request import AuthorizationRequest
 from ims.checks import (
+    acr_values_are_known,
     challenge_is_s256,
+    claims_are_readable,
     client_is_known,
     client_may_use_codes,
     dpop_jkt_is_a_thumbprint,
@@ -18,7 +20,7 @@ from ims.checks import (
     prompt_is_coherent,
     redirect_uri_is_registered,
     request_is_pushed_where_required,
-    response_mode_is_query,
+    response_mode_is_supported,
     response_type_is_code,
     scopes_meet_resources,
 )
@@ -40,14 +42,16 @@ AFTER_REDIRECT: Final[tuple[Check, ...]] = (
     no_request_object.check,
     request_is_pushed_where_required.check,
     response_type_is_code.check,
-    response_mode_is_query.check,
+    response_mode_is_supported.check,
     client_may_use_codes.check,
     challenge_is_s256.check,
     dpop_jkt_is_a_thumbprint.check,
     nonce_fits.check,
     prompt_is_coherent.check,
     max_age_is_a_number.check,
+    acr_values_are_known.check,
     id_token_hint_is_ours.check,
+    claims_are_readable.check,
     scopes_meet_resources.check,
 )
 
@@ -88,4 +92,5 @@ def refuse(request: AuthorizationRequest, error: OAuthError) -> AuthorizationRef
         redirect_uri=request.redirect_uri,
         state=request.state,
         client_id=request.client.client_id,
+        response_mode=request.response_mode,
     )

@@ -1,6 +1,7 @@
 """RFC 6749 §3.1, OpenID Connect Core §3.1.2: the authorization endpoint."""
 
 import time
+from typing import Final
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
@@ -10,7 +11,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from ims import request_uris
 from ims.authorization import pending
-from ims.authorization.authentication import Authentication, find_authentication
+from ims.authorization.authentication import (
+    Authentication,
+    find_authentication,
+    get_second_factor_page,
+)
 from ims.authorization.interaction import Interaction, find_interaction
 from ims.authorization.pending import PendingRequest
 from ims.authorization.request import AuthorizationRequest, read_parameters
@@ -20,6 +25,12 @@ from ims.endpoints.document_clients import read_client_document
 from ims.services.issue_authorization_code import issue_authorization_code
 from ims.services.take_pushed_request import take_pushed_request
 from wire.oauth_errors import OAuthError
+
+# Pages of allauth, by their names.
+_SIGN_IN_PAGES: Final[dict[Interaction | None, str]] = {
+    Interaction.LOGIN: settings.LOGIN_URL,
+    Interaction.REAUTHENTICATION: "account_reauthenticate",
+}
 
 
 @csrf_exempt
@@ -38,11 +49,12 @@ def authorize(request: HttpRequest) -> HttpResponse:
     read_client_document(asked.parameters.get("client_id", ()))
     checked = table.check_authorization_request(asked.parameters)
     authentication = find_authentication(request)
-    interaction = find_due_interaction(checked, authentication, asked_at=asked.asked_at)
+    interaction = find_due_interaction(checked, authentication, asked=asked)
     if interaction is None and authentication is not None:
         pending.forget(request.session, identifier)
         return answer_with_code(request, checked, authentication)
-    return go_to_page(interaction, identifier or pending.remember(request.session, asked))
+    identifier = identifier or pending.remember(request.session, asked)
+    return go_to_page(interaction, identifier, authentication)
 
 
 def _read_request(request: HttpRequest) -> tuple[str, PendingRequest]:
@@ -64,22 +76,31 @@ def _read_request(request: HttpRequest) -> tuple[str, PendingRequest]:
 
 
 def find_due_interaction(
-    checked: AuthorizationRequest, authentication: Authentication | None, *, asked_at: float
+    checked: AuthorizationRequest, authentication: Authentication | None, *, asked: PendingRequest
 ) -> Interaction | None:
     """Return the page that is due. Raises AuthorizationRefused where `prompt=none` forbids it."""
     try:
-        return find_interaction(checked, authentication=authentication, asked_at=asked_at)
+        return find_interaction(
+            checked,
+            authentication=authentication,
+            asked_at=asked.asked_at,
+            is_account_chosen=asked.is_account_chosen,
+        )
     except OAuthError as error:
         raise table.refuse(checked, error) from error
 
 
-def go_to_page(interaction: Interaction | None, identifier: str) -> HttpResponse:
-    """Return the redirect to login, re-authentication or consent; each comes back by itself."""
+def go_to_page(
+    interaction: Interaction | None, identifier: str, authentication: Authentication | None
+) -> HttpResponse:
+    """Return the redirect to the page that is due; each comes back by itself."""
     consent_page = reverse("oauth-consent", args=[identifier])
-    if interaction is Interaction.LOGIN:
-        return redirect_to_login(consent_page, settings.LOGIN_URL)
-    if interaction is Interaction.REAUTHENTICATION:
-        return redirect_to_login(consent_page, "account_reauthenticate")
+    if interaction is Interaction.ACCOUNT:
+        return HttpResponseRedirect(reverse("oauth-account", args=[identifier]))
+    if interaction is Interaction.SECOND_FACTOR and authentication is not None:
+        return redirect_to_login(consent_page, get_second_factor_page(authentication.user))
+    if interaction in _SIGN_IN_PAGES:
+        return redirect_to_login(consent_page, _SIGN_IN_PAGES[interaction])
     return HttpResponseRedirect(consent_page)
 
 
@@ -90,11 +111,12 @@ def answer_with_code(
     *,
     ends_forms: bool = False,
 ) -> HttpResponse:
-    """Return the redirect of RFC 6749 §4.1.2 with a new code."""
+    """Return the authorization response of RFC 6749 §4.1.2 with a new code."""
     code = issue_authorization_code(request=checked, authentication=authentication)
     return answer_client(
         request,
         redirect_uri=checked.redirect_uri,
         parameters={"code": code, "state": checked.state},
+        response_mode=checked.response_mode,
         ends_forms=ends_forms,
     )

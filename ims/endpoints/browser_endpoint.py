@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 from django.utils.encoding import escape_uri_path
 
-from ims import conf, redirect_uris
+from ims import conf, redirect_uris, response_modes
 from ims.endpoints.refusals import record_authorization_refusal
 from ims.errors import AuthorizationRefused
 from wire.oauth_errors import OAuthError
@@ -45,6 +45,7 @@ def browser_endpoint(*methods: str, ends_forms: bool = False) -> Callable[[View[
                     request,
                     redirect_uri=refusal.redirect_uri,
                     parameters=refusal.error.as_document() | {"state": refusal.state},
+                    response_mode=refusal.response_mode,
                     ends_forms=ends_forms,
                 )
             except OAuthError as error:
@@ -59,11 +60,32 @@ def browser_endpoint(*methods: str, ends_forms: bool = False) -> Callable[[View[
 
 
 def answer_client(
-    request: HttpRequest, *, redirect_uri: str, parameters: dict[str, str], ends_forms: bool = False
+    request: HttpRequest,
+    *,
+    redirect_uri: str,
+    parameters: dict[str, str],
+    response_mode: str = response_modes.QUERY,
+    ends_forms: bool = False,
 ) -> HttpResponse:
     """Return the authorization response: `parameters` and `iss` at the validated redirect URI."""
-    uri = redirect_uris.with_parameters(redirect_uri, parameters | {"iss": conf.issuer()})
-    return depart(request, uri, ends_forms=ends_forms)
+    answer = parameters | {"iss": conf.issuer()}
+    if response_mode == response_modes.FORM_POST:
+        return _post_answer(request, redirect_uri, answer)
+    return depart(
+        request, redirect_uris.with_parameters(redirect_uri, answer), ends_forms=ends_forms
+    )
+
+
+def _post_answer(
+    request: HttpRequest, redirect_uri: str, parameters: dict[str, str]
+) -> HttpResponse:
+    """Return the page of Form Post Response Mode §2, which sends itself, or by its button."""
+    page = {
+        "redirect_uri": redirect_uri,
+        "destination": redirect_uris.as_destination(redirect_uri),
+        "parameters": {name: value for name, value in parameters.items() if value},
+    }
+    return allow_form_to_reach(render(request, "ims/form_post.html", page), redirect_uri)
 
 
 def depart(request: HttpRequest, uri: str, *, ends_forms: bool = False) -> HttpResponse:

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
-from ims import conf, jws
-from ims.authorization.authentication import ACR_ONE_FACTOR, ACR_TWO_FACTORS
+from ims import conf, jws, response_modes
+from ims.authorization.authentication import SUPPORTED_ACRS
 from ims.checks import prompt_is_coherent
 from ims.endpoints.endpoint import oauth_endpoint
 from ims.endpoints.token import GRANT_TYPES
@@ -80,7 +80,7 @@ def _list_capabilities() -> dict[str, object]:
     return {
         "scopes_supported": [*conf.OPENID_SCOPES, *list_published_scopes()],
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": list(response_modes.SUPPORTED),
         "grant_types_supported": list(GRANT_TYPES),
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": any_method,
@@ -98,11 +98,11 @@ def _list_capabilities() -> dict[str, object]:
         "introspection_encryption_enc_values_supported": list(conf.SUPPORTED_CONTENT_ENCRYPTIONS),
         "claim_types_supported": ["normal"],
         "claims_supported": list(_CLAIMS),
-        "acr_values_supported": [ACR_ONE_FACTOR, ACR_TWO_FACTORS],
+        "acr_values_supported": list(SUPPORTED_ACRS),
         "prompt_values_supported": list(prompt_is_coherent.SUPPORTED),
         "authorization_response_iss_parameter_supported": True,
         "client_id_metadata_document_supported": takes_client_documents(),
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "require_pushed_authorization_requests": False,
         "request_uri_parameter_supported": False,

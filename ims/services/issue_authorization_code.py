@@ -28,8 +28,10 @@ def issue_authorization_code(
         scopes=list(request.scopes),
         resources=list(request.resources),
         authenticated_at=authentication.at,
-        acr=authentication.acr,
+        acr=authentication.tell_acr(request.essential_acrs),
         amr=list(authentication.amr),
+        requested_claims={where: list(names) for where, names in request.requested_claims.items()},
+        may_act=None if request.may_act is None else list(request.may_act),
     )
     record_audit_event(
         event=Event.AUTHORIZATION_GRANTED,

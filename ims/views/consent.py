@@ -40,7 +40,7 @@ def consent(request: HttpRequest, request_id: str) -> HttpResponse:
     stage = _resume(request, request_id)
     authentication = stage.authentication
     if authentication is None or stage.interaction not in {None, Interaction.CONSENT}:
-        return go_to_page(stage.interaction, request_id)
+        return go_to_page(stage.interaction, request_id, authentication)
     if request.method == "POST":
         if not _knows_what_is_asked(request, stage.checked):
             return _show_page(request, request_id, stage.checked)
@@ -60,7 +60,7 @@ def _resume(request: HttpRequest, request_id: str) -> _Stage:
         )
     checked = table.check_authorization_request(asked.parameters)
     authentication = find_authentication(request)
-    interaction = find_due_interaction(checked, authentication, asked_at=asked.asked_at)
+    interaction = find_due_interaction(checked, authentication, asked=asked)
     return _Stage(asked, checked, authentication, interaction)
 
 

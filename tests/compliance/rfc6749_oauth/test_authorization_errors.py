@@ -118,7 +118,7 @@ def test_missing_response_type_is_named(client, app):
 
 
 def test_other_response_mode_is_refused(client, app):
-    response = flow.authorize(client, app, response_mode="form_post")
+    response = flow.authorize(client, app, response_mode="fragment")
 
     assert "response_mode" in refusal(response, "invalid_request")
 
