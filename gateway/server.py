@@ -79,10 +79,10 @@ class _Supervisor:
         is_first = True
         while not self._stopping.is_set():
             started = time.monotonic()
-            code = await self._run_worker()
+            status = await self._run_worker()
             if self._stopping.is_set():
                 return
-            if code == _CANNOT_START and is_first:
+            if status == _CANNOT_START and is_first:
                 self._has_failed = True
                 self._stopping.set()
                 return
@@ -93,7 +93,7 @@ class _Supervisor:
                 if lived > _HEALTHY_SECONDS
                 else min(pause * 2, _LONGEST_PAUSE_SECONDS)
             )
-            _log.error("a worker ended with %s and is started anew in %.1f s", code, pause)
+            _log.error("a worker ended with %s and is started anew in %.1f s", status, pause)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
