@@ -43,14 +43,19 @@ def _execute(statement: str, values: Values) -> Cursor[tuple[Any, ...]]:
     with database.wrap_database_errors:
         connection: Connection[tuple[Any, ...]] = database.connection
         if connection not in _tuned:
-            # A lookup in partitions looks cheaper when planned for its very values; planning it
-            # takes longer than running it.
-            connection.execute("SET plan_cache_mode TO force_generic_plan")
-            _tuned.add(connection)
+            _tune(connection)
         # Binary: psycopg reads it in C, and Django's own readers of text stay out.
         cursor = Cursor(connection)
         cursor.format = Format.BINARY
         return cursor.execute(statement, values, prepare=True)
+
+
+def _tune(connection: Connection[Any]) -> None:
+    connection.prepare_threshold = 0  # Django switches it off; its own cursors cannot prepare
+    # A lookup in partitions looks cheaper when planned for its very values; planning it takes
+    # longer than running it.
+    connection.execute("SET plan_cache_mode TO force_generic_plan")
+    _tuned.add(connection)
 
 
 def _log(database: BaseDatabaseWrapper, statement: str) -> None:
