@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)  # half the divisions
 _BODY_LENGTH: Final = 43
 _CHECKSUM_LENGTH: Final = 6
 _ENTROPY_BYTES: Final = 32
@@ -66,8 +67,8 @@ def _checksum(prefix: str, body: str) -> str:
 
 
 def _base62(number: int, length: int) -> str:
-    characters = []
-    for _ in range(length):
-        number, index = divmod(number, 62)
-        characters.append(_ALPHABET[index])
-    return "".join(reversed(characters))
+    pairs = []
+    for _ in range((length + 1) // 2):
+        number, index = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[index])
+    return "".join(reversed(pairs))[-length:]

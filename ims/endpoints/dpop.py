@@ -25,7 +25,7 @@ def find_proof(request: HttpRequest) -> Proof | None:
     authenticated: an assertion is good for one request, and should not be wasted on one that is to
     be repeated with a nonce. Raises InvalidDPoPProof and UseDPoPNonce.
     """
-    text = request.headers.get("DPoP")
+    text = request.META.get("HTTP_DPOP")
     if text is None:
         return None
     try:
@@ -65,7 +65,7 @@ def check_proof_of_token(request: HttpRequest, *, access_token: str, thumbprint:
     and NonceNeededByResource, and TemporarilyUnavailable.
     """
     try:
-        proof = _read(request, request.headers.get("DPoP", ""))
+        proof = _read(request, request.META.get("HTTP_DPOP", ""))
     except UnusableProof as error:
         raise ProofRefusedByResource(f"DPoP: {error}.") from error
     if _lacks_nonce(proof, is_required=False):
