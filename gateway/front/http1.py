@@ -401,6 +401,9 @@ class Http1Connection(asyncio.Protocol):
             self._close(lingers=not self.has_whole_request)
             return
         self.deadline = front.now + front.limits.idle_seconds
+        if self._chunks:  # a refusal reads no body; nobody may take it for the next request's
+            self._chunks.clear()
+            self._resume_reading()
         self._expect_head()
         if self._ahead or self._has_eof:
             self._read_on()

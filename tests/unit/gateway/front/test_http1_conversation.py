@@ -318,6 +318,34 @@ async def test_an_unwanted_body_is_read_on_and_the_connection_stays(server):
     assert answers.count(b"HTTP/1.1 200") == 1
 
 
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 5\r\n\r\nstale", CHUNKED + b"5\r\nstale\r\n0\r\n\r\n"]
+)
+async def test_an_unwanted_body_that_is_here_already_is_not_the_next_ones(server, framing):
+    reader, writer = await server.connect()
+    arrived = asyncio.Event()
+
+    async def refuse(request):
+        if request.raw_path != b"/refused":
+            content = b""
+            while piece := await request.read():
+                content += piece
+            request.answer(200, [], content)
+            return
+        await arrived.wait()
+        request.answer(403, [], b"")
+
+    server.handler = refuse
+    writer.write(b"POST /refused HTTP/1.1\r\n" + HOST + framing)
+    await asyncio.sleep(0.1)
+    arrived.set()
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"POST /next HTTP/1.1\r\n" + HOST + b"Connection: close\r\n")
+    writer.write(b"Content-Length: 5\r\n\r\nfresh")
+
+    assert bodies(await read_until_closed(reader)) == [b"fresh"]
+
+
 async def test_an_unwanted_body_is_not_read_for_ever():
     async with run_server(unread_bytes=100_000, unread_seconds=0.2) as server:
 
