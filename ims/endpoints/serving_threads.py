@@ -1,6 +1,8 @@
 """Threads that serve requests for an event loop, and wake it once for several answers."""
 
 import asyncio
+import contextlib
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -42,6 +44,7 @@ class ServingThreads(Generic[Q, A]):
         return loop
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        _yield_to_nobody()
         while True:
             question, future = self._questions.get()
             try:
@@ -57,6 +60,16 @@ class ServingThreads(Generic[Q, A]):
         self._is_awake = False
         while self._answers:
             self._answers.popleft()()
+
+
+def _yield_to_nobody() -> None:
+    """Schedule the calling thread as batch work, where the system knows that.
+
+    Otherwise each request that comes in pushes aside a thread that holds the interpreter's lock,
+    only to wait for that lock.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _settle(future: asyncio.Future[A], answer: A) -> None:
