@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 SERVING_CORE, OTHER_CORE = 0, 1
@@ -51,7 +51,8 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> str:
 def pin(pids: Sequence[int], core: int) -> None:
     """Keep `pids`, and what they will start, on `core`."""
     for pid in pids:
-        os.sched_setaffinity(pid, {core})
+        with suppress(ProcessLookupError):  # it ended while we looked
+            os.sched_setaffinity(pid, {core})
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
