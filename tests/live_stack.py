@@ -254,7 +254,9 @@ class Stack:
 
     def gateway_worker_pids(self):
         workers = psutil.Process(self.processes()["gateway"]).children()
-        spawned = [one.pid for one in workers if "gateway.worker_process" in " ".join(one.cmdline())]
+        spawned = [
+            one.pid for one in workers if "gateway.worker_process" in " ".join(one.cmdline())
+        ]
         return spawned or [one.pid for one in workers]
 
     @contextlib.contextmanager

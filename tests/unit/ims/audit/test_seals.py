@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 from threading import Event as Flag
 from threading import Thread
@@ -15,11 +16,32 @@ from ims.services.seal_audit_events import seal_audit_events
 
 # Only what has ended can be sealed, so these tests commit.
 pytestmark = pytest.mark.django_db(transaction=True)
+# Where the numbers of the transactions of a restored log are; ours never get there.
+ANOTHER_CLUSTER = 2**40
 
 
 def record(count=1, **how):
     for _ in range(count):
         record_audit_event(event=Event.LOGIN, **how)
+
+
+def seal():
+    """Seal once nothing older is running: other tests' databases share this cluster's numbers."""
+    deadline = time.monotonic() + 30
+    while not is_settled() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return seal_audit_events()
+
+
+def is_settled():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(max(transaction_id), 0)"
+            " < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+            " FROM ims_auditevent WHERE transaction_id < %s",
+            [ANOTHER_CLUSTER],
+        )
+        return cursor.fetchone()[0]
 
 
 def tamper(statement, *parameters):
@@ -35,9 +57,9 @@ def tamper(statement, *parameters):
 
 def test_sealed_log_holds():
     record(3)
-    seal_audit_events()
+    seal()
     record(2)
-    seal_audit_events()
+    seal()
 
     found = verify_audit_log()
 
@@ -45,11 +67,11 @@ def test_sealed_log_holds():
 
 
 def test_nothing_new_needs_no_seal():
-    assert seal_audit_events() is None
+    assert seal() is None
 
     record()
-    assert seal_audit_events().event_count == 1
-    assert seal_audit_events() is None
+    assert seal().event_count == 1
+    assert seal() is None
 
 
 def test_long_backlog_takes_several_seals(monkeypatch):
@@ -57,7 +79,7 @@ def test_long_backlog_takes_several_seals(monkeypatch):
     with transaction.atomic():  # a seal may end within a transaction
         record(5)
 
-    counts = [seal_audit_events().event_count for _ in range(3)]
+    counts = [seal().event_count for _ in range(3)]
 
     assert counts == [2, 2, 1]
     assert verify_audit_log().broken == ""
@@ -81,7 +103,7 @@ def test_long_backlog_takes_several_seals(monkeypatch):
 )
 def test_changed_event_is_found(change):
     record(3)
-    seal_audit_events()
+    seal()
 
     tamper(
         f"UPDATE ims_auditevent SET {change}"  # noqa: S608 - one of the changes above
@@ -93,7 +115,7 @@ def test_changed_event_is_found(change):
 
 def test_deleted_event_is_found():
     record(3)
-    seal_audit_events()
+    seal()
 
     tamper("DELETE FROM ims_auditevent WHERE id = (SELECT max(id) FROM ims_auditevent)")
 
@@ -102,7 +124,7 @@ def test_deleted_event_is_found():
 
 def test_event_slipped_in_is_found():
     record(3)
-    seal_audit_events()
+    seal()
     old = AuditEvent.objects.order_by("id").first()
 
     AuditEvent.objects.create(
@@ -115,7 +137,7 @@ def test_event_slipped_in_is_found():
 def test_first_broken_seal_is_named():
     for _ in range(3):
         record()
-        seal_audit_events()
+        seal()
     second = AuditSeal.objects.get(number=2)
 
     tamper("UPDATE ims_auditevent SET reason = 'x' WHERE id = %s", second.last_id)
@@ -128,7 +150,7 @@ def test_first_broken_seal_is_named():
 def test_missing_seal_is_found():
     for _ in range(3):
         record()
-        seal_audit_events()
+        seal()
 
     tamper("DELETE FROM ims_auditseal WHERE number = 2")
 
@@ -137,11 +159,11 @@ def test_missing_seal_is_found():
 
 def test_chain_made_anew_without_the_key_is_found(settings):
     record(2)
-    seal_audit_events()
+    seal()
     tamper("UPDATE ims_auditevent SET client_id = 'another'")
     tamper("DELETE FROM ims_auditseal WHERE true")
     ours, settings.SECRET_KEY = settings.SECRET_KEY, "what an intruder makes up for a secret key"
-    seal_audit_events()
+    seal()
     settings.SECRET_KEY = ours
 
     assert "was not made with this SECRET_KEY" in verify_audit_log().broken
@@ -149,21 +171,21 @@ def test_chain_made_anew_without_the_key_is_found(settings):
 
 def test_new_secret_key_keeps_the_old_seals(settings):
     record()
-    seal_audit_events()
+    seal()
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "the next secret key of this installation, long enough"
     record()
-    seal_audit_events()
+    seal()
 
     assert verify_audit_log().broken == ""
 
 
 def test_end_cut_off_is_found_by_whoever_kept_the_head():
     record()
-    seal_audit_events()
+    seal()
     first = verify_audit_log().head
     record()
-    seal_audit_events()
+    seal()
     second = verify_audit_log().head
 
     tamper("DELETE FROM ims_auditseal WHERE number = 2")
@@ -197,7 +219,7 @@ def test_event_of_a_transaction_that_ends_late_is_sealed_later():
     may_end.set()
     slow.join(30)
 
-    assert seal_audit_events().event_count == 2
+    assert seal().event_count == 2
     assert verify_audit_log().broken == ""
 
 
@@ -208,7 +230,7 @@ def test_two_sealers_at_once_make_one_chain():
     def seal_slowly():
         try:
             with transaction.atomic():
-                seal_audit_events()
+                seal()
                 has_sealed.set()
                 assert may_end.wait(30)
         finally:
@@ -237,7 +259,7 @@ def test_event_that_nobody_seals_is_overdue():
 
 def test_chain_goes_on_after_the_log_moved_to_another_cluster():
     """A dump keeps the numbers of the old cluster's transactions; the new one begins at 1 again."""
-    far = 2**40
+    far = ANOTHER_CLUSTER
 
     def restored(number):
         AuditEvent.objects.create(transaction_id=far + number, event=Event.LOGIN, outcome="success")
@@ -249,10 +271,10 @@ def test_chain_goes_on_after_the_log_moved_to_another_cluster():
     record(2)
 
     counts = []
-    while (seal := seal_audit_events()) is not None:
-        counts.append(seal.event_count)
+    while (sealed := seal()) is not None:
+        counts.append(sealed.event_count)
     record()
-    counts.append(seal_audit_events().event_count)
+    counts.append(seal().event_count)
 
     assert counts == [1, 2, 1]
     found = verify_audit_log()
