@@ -32,7 +32,7 @@ def test_newest_event_comes_first(browser):
     record_audit_event(event=Event.LOGIN, client_id="first")
     record_audit_event(event=Event.LOGIN, client_id="second")
 
-    assert listed(browser)[-2:] == ["second", "first"]
+    assert [name for name in listed(browser) if name] == ["second", "first"]
 
 
 def test_events_are_filtered_by_kind_outcome_and_day(browser):
