@@ -1,6 +1,6 @@
 """The fixture `stack`: the whole of Tollgate, started as a newcomer would start it.
 
-All tests that are marked `live` run in one xdist worker and share it.
+All tests of LIVE_FOLDERS run in one xdist worker and share it.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from wire import bearer
 
 READY_SECONDS = 180
 STOP_SECONDS = 60
+LIVE_FOLDERS = ("tests/browser/", "tests/e2e/", "tests/faults/", "tests/interop/")
 ROOT = Path(__file__).resolve().parent.parent
 PORTS = (
     "TOLLGATE_WEB_PORT",
@@ -34,10 +35,21 @@ PORTS = (
 )
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.get_closest_marker("live"):
-            item.add_marker(pytest.mark.xdist_group("live"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep the tests of the stack in one worker, and send the others wherever there is room.
+
+    By folder: under pytest 9.2 the groups of pytest-xdist 3.8 do not reach its scheduler.
+    """
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - there with this hook only
+
+    class LiveTogether(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "live" if nodeid.startswith(LIVE_FOLDERS) else nodeid
+
+    return LiveTogether(config, log)
 
 
 @pytest.fixture(scope="session")

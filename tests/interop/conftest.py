@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.interop import apache_server, node_scenario
+from tests.interop.client_keys import generate_decryption_key
 from tests.interop.consent_robot import ConsentRobot
 from tests.interop.document_server import serve_documents
 from tests.interop.robot_server import serve_robot
@@ -132,7 +133,20 @@ def registrar_token(stack):
 
 
 @pytest.fixture(scope="session")
-def resource_server(stack, service, registrar_token):
+def sealed_server(service):
+    """A second client of the same API, whose answers are encrypted; with its private key."""
+    key, jwks = generate_decryption_key("ECDH-ES")
+    client = service(
+        introspection_signed_response_alg="ES256",
+        introspection_encrypted_response_alg="ECDH-ES",
+        introspection_encrypted_response_enc="A256GCM",
+        jwks=jwks,
+    )
+    return client, key.as_dict(private=True)
+
+
+@pytest.fixture(scope="session")
+def resource_server(stack, service, sealed_server, registrar_token):
     """Somebody else's API, which asks the token service about tokens itself."""
     client = service()
     declaration = {
@@ -143,7 +157,7 @@ def resource_server(stack, service, registrar_token):
             {"name": "interop:write", "description": "Write"},
         ],
         "claims": ["email"],
-        "introspection_clients": [client["client_id"]],
+        "introspection_clients": [client["client_id"], sealed_server[0]["client_id"]],
     }
     answer = httpx.put(
         f"{stack.issuer}/oauth/protected-resources",

@@ -6,31 +6,36 @@ counts by network, holds up nobody else.
 """
 
 import base64
+import contextlib
 import itertools
 import secrets
+from unittest import SkipTest
 
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from requests.adapters import HTTPAdapter
 from schemathesis import checks
 
+from tests.interop.conftest import DEVICE, TOKEN_EXCHANGE
 from tests.live_stack import ROOT
 
 pytestmark = pytest.mark.live
 
 
-def read_document(name, *, systematic):
-    """The OpenAPI document; `systematic` walks the bounds of each member, some 30 cases each."""
-    phases = {"examples": {"enabled": False}, "coverage": {"enabled": systematic}}
-    config = schemathesis.Config.from_dict({"phases": phases})
-    return schemathesis.openapi.from_path(ROOT / "docs" / f"{name}.yaml", config=config)
+def list_operations(name):
+    document = schemathesis.openapi.from_path(ROOT / "docs" / f"{name}.yaml")
+    return [found.ok() for found in document.get_all_operations()]
 
 
-MEMBERS_DOCUMENT = read_document("token-service-api", systematic=True)
-STRANGERS_DOCUMENT = read_document("token-service-api", systematic=False)
-OPERATORS_DOCUMENT = read_document("management-api", systematic=False)
+def each_operation(name):
+    return pytest.mark.parametrize(
+        "operation", list_operations(name), ids=lambda operation: operation.label
+    )
+
+
 AS_DOCUMENTED = [
     checks.not_a_server_error,
     checks.status_code_conformance,
@@ -41,15 +46,20 @@ AS_DOCUMENTED = [
 ADDRESSES = (f"127.0.2.{number}" for number in itertools.count(1))
 
 
-def at_most(examples):
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.explicit, Phase.generate],
-    )
+def try_out(operation, examples, call):
+    """Call with what the document allows, then with what it does not, where it forbids anything."""
+    for mode in schemathesis.GenerationMode:
+        given_cases = given(case=operation.as_strategy(mode))
+        bounded = settings(
+            max_examples=examples,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],
+        )
+        with contextlib.suppress(Unsatisfiable, SkipTest):
+            bounded(given_cases(call))()
 
 
 @pytest.fixture
@@ -73,7 +83,8 @@ class _From(HTTPAdapter):
 
 @pytest.fixture(scope="module")
 def everyones_client(app):
-    return app(grant_types=["authorization_code", "refresh_token", "client_credentials"])
+    grants = ["authorization_code", "refresh_token", "client_credentials"]
+    return app(grant_types=[*grants, DEVICE, TOKEN_EXCHANGE])
 
 
 @pytest.fixture(scope="module")
@@ -100,41 +111,47 @@ def record(app):
     return app()
 
 
-@MEMBERS_DOCUMENT.parametrize()
-@at_most(10)
+@each_operation("token-service-api")
 def test_token_service_answers_its_clients_as_documented(
-    case, stack, session, authorization, record
+    operation, stack, session, authorization, record
 ):
-    if "client_id" in (case.path_parameters or {}):
-        aim_at(case, record)
-    else:
+    def call(case):
+        if "client_id" in (case.path_parameters or {}):
+            aim_at(case, record)
+        else:
+            open_operation(case, authorization)
+        case.call_and_validate(base_url=stack.issuer, session=session, checks=AS_DOCUMENTED)
+
+    try_out(operation, 8, call)
+
+
+@each_operation("token-service-api")
+def test_token_service_answers_strangers_as_documented(operation, stack, session):
+    def call(case):
+        case.call_and_validate(base_url=stack.issuer, session=session, checks=AS_DOCUMENTED)
+
+    try_out(operation, 2, call)
+
+
+@each_operation("management-api")
+def test_management_api_never_fails_its_operator(operation, stack, session, authorization):
+    def call(case):
         open_operation(case, authorization)
+        case.call_and_validate(
+            base_url=stack.issuer, session=session, checks=[checks.not_a_server_error]
+        )
 
-    case.call_and_validate(base_url=stack.issuer, session=session, checks=AS_DOCUMENTED)
-
-
-@STRANGERS_DOCUMENT.parametrize()
-@at_most(3)
-def test_token_service_answers_strangers_as_documented(case, stack, session):
-    case.call_and_validate(base_url=stack.issuer, session=session, checks=AS_DOCUMENTED)
+    try_out(operation, 8, call)
 
 
-@OPERATORS_DOCUMENT.parametrize()
-@at_most(15)
-def test_management_api_never_fails_its_operator(case, stack, session, authorization):
-    open_operation(case, authorization)
+@each_operation("management-api")
+def test_management_api_never_fails_a_stranger(operation, stack, session):
+    def call(case):
+        case.call_and_validate(
+            base_url=stack.issuer, session=session, checks=[checks.not_a_server_error]
+        )
 
-    case.call_and_validate(
-        base_url=stack.issuer, session=session, checks=[checks.not_a_server_error]
-    )
-
-
-@OPERATORS_DOCUMENT.parametrize()
-@at_most(3)
-def test_management_api_never_fails_a_stranger(case, stack, session):
-    case.call_and_validate(
-        base_url=stack.issuer, session=session, checks=[checks.not_a_server_error]
-    )
+    try_out(operation, 2, call)
 
 
 def open_operation(case, authorization):

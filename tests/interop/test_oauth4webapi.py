@@ -10,6 +10,10 @@ def test_code_pkce_userinfo_refresh_and_revocation(run, app):
     run("oauth4webapi/code_with_pkce", client=app(), scope=SCOPE)
 
 
+def test_pushed_request_is_checked_and_used(run, app):
+    run("oauth4webapi/pushed", client=app(), scope=SCOPE)
+
+
 def test_replayed_code_ends_what_it_had_brought(run, app):
     run("oauth4webapi/replayed_code", client=app(), scope=SCOPE)
 

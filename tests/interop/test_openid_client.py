@@ -25,6 +25,18 @@ def test_person_signs_in_by_code_and_pkce(run, app, method):
     assert tokens["token_type"] == "bearer"
 
 
+@pytest.mark.parametrize("method", ["client_secret_basic", "none"])
+def test_request_is_pushed_ahead(run, app, method):
+    client = app(token_endpoint_auth_method=method, require_pushed_authorization_requests=True)
+
+    run("openid-client/pushed", client=client, scope=SCOPE)
+
+
+@pytest.mark.parametrize("is_stolen", [False, True])
+def test_proof_of_a_pushed_request_binds_its_code(run, app, is_stolen):
+    run("openid-client/pushed_with_dpop", client=app(), scope=SCOPE, is_stolen=is_stolen)
+
+
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "PS256", "EdDSA"])
 def test_id_token_is_signed_by_the_registered_algorithm(run, app, algorithm):
     client = app(id_token_signed_response_alg=algorithm)
@@ -127,6 +139,20 @@ def test_resource_server_introspects(run, stack, service, resource_server):
 
     assert answer["client_id"] == client["client_id"]
     assert answer["scope"] == "interop:read"
+
+
+def test_resource_server_gets_its_answers_encrypted(run, stack, service, sealed_server):
+    client, (server, private_key) = service(), sealed_server
+    token = stack.token(scope="interop:read", client=client, resource=RESOURCE)
+
+    answer = run(
+        "openid-client/encrypted_introspection",
+        client=server,
+        private_key=private_key,
+        token=token,
+    )
+
+    assert answer["client_id"] == client["client_id"]
 
 
 def test_client_registers_itself_and_signs_somebody_in(run, initial_access_token):

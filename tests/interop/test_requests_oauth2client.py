@@ -113,6 +113,16 @@ def test_bound_tokens_are_used_and_refreshed_with_their_key(stack, person, app, 
     assert introspect(second.access_token)["cnf"] == {"jkt": second.dpop_key.dpop_jkt}
 
 
+def test_request_is_pushed_ahead(stack, person, app):
+    client = connect(stack, app(token_endpoint_auth_method="client_secret_post"))
+    request = client.authorization_request(scope=SCOPE, resource=RESOURCE)
+
+    pushed = client.pushed_authorization_request(request)
+    answer = request.validate_callback(person.follow(pushed.uri))
+
+    assert client.authorization_code(answer, validate=True).id_token.subject
+
+
 def test_unknown_scope_is_told_by_its_code(stack, service, resource_server):
     client = connect(stack, service(token_endpoint_auth_method="client_secret_post"))
 
