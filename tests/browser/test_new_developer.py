@@ -106,6 +106,9 @@ def test_web_app_gets_a_token_for_its_user(stack, visitor):
     rotated = app.refresh(tokens["refresh_token"]).json()
     assert rotated["refresh_token"] != tokens["refresh_token"]
     assert stack.call("GET", ORDER, token=rotated["access_token"]).status_code == 200
+    repeated = app.refresh(tokens["refresh_token"]).json()  # as if the answer had been lost
+    assert repeated["refresh_token"] == rotated["refresh_token"]
+    assert app.refresh(rotated["refresh_token"]).status_code == 200
     replayed = app.refresh(tokens["refresh_token"])
     assert (replayed.status_code, replayed.json()["error"]) == (400, "invalid_grant")
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from ims.audit.events import Event
 from ims.models import AuditEvent
 from ims.services.record_audit_event import record_audit_event
-from ims.tasks import seal_audit_log
+from tests.factories.audit import wait_for_running_transactions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,20 +21,25 @@ def run(*arguments):
     return out.getvalue()
 
 
+def seal():
+    wait_for_running_transactions()
+    return run("seal")
+
+
 def exported(*arguments):
     return [json.loads(line) for line in run("export", *arguments).splitlines()]
 
 
 def test_untouched_log_verifies():
     record_audit_event(event=Event.LOGIN)
-    seal_audit_log()
+    seal()
 
     assert "1 seals over 1 events hold." in run("verify")
 
 
 def test_broken_seal_fails_the_command():
     record_audit_event(event=Event.LOGIN)
-    run("seal")
+    seal()
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE ims_auditevent DISABLE TRIGGER ims_audit_no_change")
         cursor.execute("UPDATE ims_auditevent SET reason = 'x'")
@@ -55,7 +60,7 @@ def test_log_that_nobody_seals_fails_the_command():
 
 def test_head_that_was_kept_elsewhere_is_looked_for():
     record_audit_event(event=Event.LOGIN)
-    run("seal")
+    seal()
     head = run("verify").partition("Head: ")[2].split()[0]
 
     assert "hold" in run("verify", "--head", head)

@@ -1,4 +1,3 @@
-import time
 from datetime import timedelta
 from threading import Event as Flag
 from threading import Thread
@@ -13,11 +12,10 @@ from ims.queries.audit_verification import verify_audit_log
 from ims.services import seal_audit_events as sealing
 from ims.services.record_audit_event import record_audit_event
 from ims.services.seal_audit_events import seal_audit_events
+from tests.factories.audit import ANOTHER_CLUSTER, wait_for_running_transactions
 
 # Only what has ended can be sealed, so these tests commit.
 pytestmark = pytest.mark.django_db(transaction=True)
-# Where the numbers of the transactions of a restored log are; ours never get there.
-ANOTHER_CLUSTER = 2**40
 
 
 def record(count=1, **how):
@@ -26,22 +24,8 @@ def record(count=1, **how):
 
 
 def seal():
-    """Seal once nothing older is running: other tests' databases share this cluster's numbers."""
-    deadline = time.monotonic() + 30
-    while not is_settled() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for_running_transactions()
     return seal_audit_events()
-
-
-def is_settled():
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT coalesce(max(transaction_id), 0)"
-            " < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-            " FROM ims_auditevent WHERE transaction_id < %s",
-            [ANOTHER_CLUSTER],
-        )
-        return cursor.fetchone()[0]
 
 
 def tamper(statement, *parameters):
