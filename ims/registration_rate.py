@@ -37,4 +37,6 @@ def _get_network() -> str:
     parsed = ip_address(address)
     if not isinstance(parsed, IPv6Address):
         return address
+    if parsed.ipv4_mapped is not None:  # or every IPv4 address would be of one /64
+        return str(parsed.ipv4_mapped)
     return str(ip_network((parsed, 64), strict=False).network_address)

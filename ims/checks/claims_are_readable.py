@@ -1,11 +1,11 @@
 """OpenID Connect Core §5.5: the `claims` parameter."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from ims.authorization.authentication import SUPPORTED_ACRS
 from ims.authorization.request import AuthorizationRequest
+from ims.strict_json import MalformedJSON, parse_json
 from wire.oauth_errors import InvalidRequest, UnmetAuthenticationRequirements
 
 _LONGEST: Final = 4096  # characters
@@ -41,9 +41,8 @@ def _parse(text: str) -> Mapping[str, Any]:
     if not text:
         return {}
     try:
-        # A depth that the parser cannot follow is no JSON of ours either.
-        document = json.loads(text) if len(text) <= _LONGEST else None
-    except (ValueError, RecursionError):
+        document = parse_json(text.encode("utf-8", "replace")) if len(text) <= _LONGEST else None
+    except MalformedJSON:
         document = None
     if not isinstance(document, dict):
         raise InvalidRequest(f"claims: a JSON object of at most {_LONGEST} characters is expected.")

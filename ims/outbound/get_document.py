@@ -1,6 +1,7 @@
 """A document from the web through an HTTP cache that every process shares (RFC 9111)."""
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ MOST_FRESH_SECONDS: Final = 3600
 _FIRST_PAUSE_SECONDS: Final = 5
 _LONGEST_PAUSE_SECONDS: Final = 300
 _POLL_SECONDS: Final = 0.05
+# In each process, whoever fetches among them: fewer than the threads that answer token requests.
+MOST_WAITING: Final = 3
+_places: Final = threading.BoundedSemaphore(MOST_WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def get_document(
 
     `most_age_seconds` asks for a younger one than the cache may hold, for when a key is missing in
     it. When the fetch fails, a document that is younger than MOST_FRESH_SECONDS is good enough. One
-    process fetches at a time; the others wait for it. Raises FetchFailed.
+    process fetches at a time; the others wait for it, MOST_WAITING at most. Raises FetchFailed.
     """
     name = f"outbound:{hashlib.sha256(f'{limits.accept} {url}'.encode()).hexdigest()}"
     with _map_errors():
@@ -64,11 +68,23 @@ def get_document(
         if stored is not None and _is_fresh(stored, most_age_seconds):
             return stored
         try:
-            return _renew(name, url, stored, limits, resolver)
+            with _a_place_to_wait():
+                return _renew(name, url, stored, limits, resolver)
         except FetchFailed:
             if stored is None:
                 raise
             return stored
+
+
+@contextmanager
+def _a_place_to_wait() -> Iterator[None]:
+    """Hold one of few places: who waits for a stranger's host holds a thread that serves others."""
+    if not _places.acquire(blocking=False):
+        raise TooManyFetches("as many wait for documents as may")
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 def _renew(

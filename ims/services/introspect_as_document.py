@@ -14,7 +14,7 @@ def introspect_as_document(
 
     Without a token only `active`: false. `aud` and `scope` name only what the caller is meant to
     see; times are Unix seconds. An answer about one resource has its mapped claims as well, as its
-    phantom JWT has them.
+    phantom JWT has them, unless that JWT is encrypted to the resource.
     """
     if token is None:
         return {"active": False}
@@ -38,8 +38,11 @@ def introspect_as_document(
         **token.list_authentication(),
     }
     # A name is a claim like any other: for those whose resource was declared to need it.
-    if token.person and any("username" in each.mappings.values() for each in resources):
+    # What an API has encrypted for itself alone is not told in clear by another form.
+    is_confidential = any(each.jwt_encryption_alg for each in resources)
+    is_needed = any("username" in each.mappings.values() for each in resources)
+    if token.person and is_needed and not is_confidential:
         document["username"] = token.person.username
-    if len(resources) == 1:
+    if len(resources) == 1 and not is_confidential:
         document = read_mapped_claims(token, resources[0].mappings) | document
     return document

@@ -107,6 +107,11 @@ def _empty_default(cursor: CursorWrapper, table: PartitionedTable, now: datetime
     """Return whether the default partition holds no row that somebody may want."""
     default = sql.Identifier(table.default_partition)
     cursor.execute(sql.SQL("SELECT max(expires_at) FROM {}").format(default))
+    if cursor.fetchone() == (None,):
+        return True  # as it should be: nobody is held up
+    # A row that comes in between looking and emptying would be lost.
+    cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(default))
+    cursor.execute(sql.SQL("SELECT max(expires_at) FROM {}").format(default))
     [newest] = cursor.fetchone()
     if newest is None:
         return True

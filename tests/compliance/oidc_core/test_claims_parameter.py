@@ -139,6 +139,9 @@ def test_unknown_members_are_ignored(browser, app):
         json.dumps({"id_token": {f"c{n}": None for n in range(51)}}),
         json.dumps({"x": "y" * 4096}),
         "[" * 4000,
+        '{"id_token": {"a\\u0000b": null}}',
+        '{"id_token": {"\\ud800": null}}',
+        '{"id_token": {"email": null, "email": null}}',
     ],
 )
 def test_malformed_claims_are_refused(browser, app, document):

@@ -304,6 +304,22 @@ def test_one_subscriber_with_many_ipv6_addresses_is_one_network(client):
     assert statuses == [201, 429]
 
 
+def test_ipv4_callers_of_a_dual_stack_listener_are_told_apart(client):
+    open_door(most_per_hour=1)
+
+    statuses = [
+        client.post(
+            "/oauth/register",
+            json.dumps(AGENT),
+            content_type="application/json",
+            REMOTE_ADDR=f"::ffff:198.51.100.{last}",
+        ).status_code
+        for last in (1, 2, 2)
+    ]
+
+    assert statuses == [201, 201, 429]
+
+
 def test_quota_of_the_open_door_holds(client):
     open_door(most_clients=1)
 

@@ -164,3 +164,13 @@ def test_one_statement(client, gateway, django_assert_num_queries):
 
     with django_assert_num_queries(1):
         introspect(client, gateway, token, JWT)
+
+
+def test_what_is_encrypted_for_the_api_is_not_told_in_clear(client, gateway):
+    make_encrypted_resource(gateway, "ECDH-ES", publish(make_key("ECDH-ES")))
+    token, _ = make_token()
+
+    document = introspect(client, gateway, token).json()
+
+    assert document["active"] is True
+    assert not {"email", "username"} & document.keys()

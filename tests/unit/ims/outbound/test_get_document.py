@@ -6,7 +6,7 @@ from django.core.cache import cache
 
 from ims.errors import ForbiddenTarget, TooManyFetches, UnexpectedAnswer
 from ims.outbound import get_document as module
-from ims.outbound.get_document import MOST_FRESH_SECONDS, Limits, get_document
+from ims.outbound.get_document import MOST_FRESH_SECONDS, MOST_WAITING, Limits, get_document
 from tests.unit.ims.outbound.web_server import answering, in_turn, serving
 
 LIMITS = Limits(accept="application/json", max_bytes=1000, timeout_seconds=20)
@@ -128,7 +128,7 @@ def test_many_at_once_make_one_fetch():
         url = server.url()
         threads = [
             threading.Thread(target=lambda: found.append(get_document(url, limits=LIMITS).body))
-            for _ in range(6)
+            for _ in range(MOST_WAITING)
         ]
         for thread in threads:
             thread.start()
@@ -138,8 +138,36 @@ def test_many_at_once_make_one_fetch():
         for thread in threads:
             thread.join(30)
 
-    assert found == [b"one"] * 6
+    assert found == [b"one"] * MOST_WAITING
     assert len(server.requests) == 1
+
+
+def test_slow_hosts_hold_few_threads():
+    released = threading.Event()
+
+    def slowly(connection, head):
+        released.wait(20)
+        answering(b"one")(connection, head)
+
+    with serving(slowly) as server:
+        url = server.url()
+        threads = [
+            threading.Thread(target=lambda: get_document(url, limits=LIMITS))
+            for _ in range(MOST_WAITING)
+        ]
+        for thread in threads:
+            thread.start()
+        while module._places._value:
+            threading.Event().wait(0.01)
+
+        with pytest.raises(TooManyFetches, match="as many wait"):
+            get_document(server.url("/other"), limits=LIMITS)
+        released.set()
+        for thread in threads:
+            thread.join(30)
+
+    with serving(answering(b"two")) as server:
+        assert get_document(server.url(), limits=LIMITS).body == b"two"
 
 
 def test_another_kind_of_document_is_kept_apart():
