@@ -1,7 +1,7 @@
 """What a client may register for, and what it may become when it changes its record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ims.models import Client, InitialAccessToken, RegistrationPolicy
@@ -73,11 +73,22 @@ def get_limits(
 def get_limits_of_client(client: Client) -> RegistrationLimits:
     """Return what `client` may become: what its source allows now.
 
-    When that is gone, or never was, the client keeps to what it has.
+    When its token is gone, or never was, the client keeps to what it has and the policy allows:
+    deleting a token must not give its clients more.
     """
-    if client.registered_with is None and client.policy is None:
-        return RegistrationLimits(tuple(client.grant_types), tuple(client.scopes))
-    return get_limits(permission=client.registered_with, policy=client.policy)
+    policy = client.policy
+    is_vouched_for = client.registered_with is not None
+    if is_vouched_for or (policy is not None and policy.source != RegistrationPolicy.Source.TOKEN):
+        return get_limits(permission=client.registered_with, policy=policy)
+    own = RegistrationLimits(tuple(client.grant_types), tuple(client.scopes))
+    if policy is None:
+        return own
+    allowed = get_limits(policy=policy)
+    return replace(
+        allowed,
+        grant_types=_meet(own.grant_types, allowed.grant_types),
+        scopes=_meet(own.scopes, allowed.scopes),
+    )
 
 
 def _meet(ours: Sequence[str], theirs: Sequence[str]) -> tuple[str, ...]:

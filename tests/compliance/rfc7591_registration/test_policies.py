@@ -180,6 +180,26 @@ def test_update_keeps_to_the_policy(client):
     assert answer.json()["error"] == "invalid_redirect_uri"
 
 
+def test_client_gains_nothing_when_its_token_is_deleted(client):
+    registered = register(client, make_permission(), WEB).json()
+    InitialAccessToken.objects.all().delete()
+
+    answer = client.put(
+        f"/oauth/register/{registered['client_id']}",
+        json.dumps(
+            WEB
+            | {
+                "client_id": registered["client_id"],
+                "grant_types": ["authorization_code", "client_credentials"],
+            }
+        ),
+        content_type="application/json",
+        headers=bearer_headers(registered["registration_access_token"]),
+    )
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+
+
 # --- without a token ------------------------------------------------------------------------------
 
 
