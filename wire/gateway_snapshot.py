@@ -40,6 +40,9 @@ class API:
     max_body_bytes: int = 10_485_760
     scopes: tuple[str, ...] = ()  # every scope it has, operation or not (RFC 9728 §2)
     documentation_url: str = ""
+    allow_websocket: bool = False
+    websocket_origins: tuple[str, ...] = ()  # RFC 6454 §6.2; none: any
+    websocket_idle_seconds: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Upstream:
     first_byte_timeout_seconds: float = 30.0
     idle_timeout_seconds: float = 30.0
     ca_pem: str = ""
+    total_timeout_seconds: float = 0.0  # until the last byte of the answer; 0: no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,8 @@ def _api(row: Mapping[str, Any]) -> API:
         for operation in _rows(row, "operations")
     )
     scopes = tuple(row.get("scopes", ()))
-    return _build(API, row, operations=operations, scopes=scopes)
+    origins = tuple(row.get("websocket_origins", ()))
+    return _build(API, row, operations=operations, scopes=scopes, websocket_origins=origins)
 
 
 def _plan(row: Mapping[str, Any]) -> Plan:

@@ -87,6 +87,10 @@ class APIAdmin(ServiceAdmin):
             "What the upstream gets",
             {"fields": ("claims", "max_body_bytes", "allow_encoded_slash")},
         ),
+        (
+            "WebSocket",
+            {"fields": ("allow_websocket", "websocket_origins", "websocket_idle_seconds")},
+        ),
     )
 
     @display(
@@ -105,7 +109,8 @@ class APIAdmin(ServiceAdmin):
 
     def save_spec(self, cleaned: Mapping[str, Any], sections: Rows, present: Any) -> API:
         values = dict(cleaned)
-        values |= {name: tuple(values[name] or ()) for name in ("tags", "claims")}
+        lists = ("tags", "claims", "websocket_origins")
+        values |= {name: tuple(values[name] or ()) for name in lists}
         values["upstream"] = values["upstream"].slug
         spec = APISpec(
             **values,

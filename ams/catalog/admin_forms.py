@@ -41,6 +41,7 @@ class UpstreamForm(ServiceForm):
             "connect_timeout_seconds",
             "first_byte_timeout_seconds",
             "idle_timeout_seconds",
+            "total_timeout_seconds",
             "ca_pem",
         )
 
@@ -59,6 +60,9 @@ class APIForm(ServiceForm):
     )
     tags = _words("Tags", "For the search in the portal.")
     claims = _words("Claims", "Claims of the user that the upstream finds in its JWT.")
+    websocket_origins = _words(
+        "WebSocket origins", "Pages that may open one, as https://app.example; empty: any."
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -82,6 +86,9 @@ class APIForm(ServiceForm):
             "claims",
             "max_body_bytes",
             "allow_encoded_slash",
+            "allow_websocket",
+            "websocket_origins",
+            "websocket_idle_seconds",
         )
 
 

@@ -12,6 +12,7 @@ class UpstreamSpec:
     connect_timeout_seconds: float = 2.0
     first_byte_timeout_seconds: float = 30.0
     idle_timeout_seconds: float = 30.0
+    total_timeout_seconds: float = 0.0
     ca_pem: str = ""
 
 
@@ -47,6 +48,9 @@ class APISpec:
     resource: str = ""
     allow_encoded_slash: bool = False
     max_body_bytes: int = 10_485_760
+    allow_websocket: bool = False
+    websocket_origins: tuple[str, ...] = ()
+    websocket_idle_seconds: float = 300.0
     claims: tuple[str, ...] = ()
     scopes: tuple[ScopeSpec, ...] = ()
     operations: tuple[OperationSpec, ...] = ()

@@ -102,6 +102,9 @@ def _read_apis() -> tuple[wire.API, ...]:
             max_body_bytes=api.max_body_bytes,
             scopes=tuple(name for name in api.scope_names if name),  # null: it has none
             documentation_url=api.documentation_url,
+            allow_websocket=api.allow_websocket,
+            websocket_origins=tuple(api.websocket_origins),
+            websocket_idle_seconds=api.websocket_idle_seconds,
         )
         for api in apis.order_by("slug")
     )
@@ -116,6 +119,7 @@ def _read_upstreams() -> tuple[wire.Upstream, ...]:
             connect_timeout_seconds=upstream.connect_timeout_seconds,
             first_byte_timeout_seconds=upstream.first_byte_timeout_seconds,
             idle_timeout_seconds=upstream.idle_timeout_seconds,
+            total_timeout_seconds=upstream.total_timeout_seconds,
             ca_pem=upstream.ca_pem,
         )
         for upstream in Upstream.objects.filter(Exists(in_use)).order_by("slug")

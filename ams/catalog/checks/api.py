@@ -20,6 +20,9 @@ _OPERATION_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 # A link in other people's pages: web only, without a user name, and nothing that ends an attribute.
 _WEB_PAGE: Final = re.compile(r"https?://[A-Za-z0-9.\-_\[\]:]+(?:[/?#][!#-;=?-\[\]_a-z~]*)?")
+# RFC 6454 §6.2, as browsers write it: compared byte for byte with the Origin field.
+_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9.\-_]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
+_LONGEST_IDLE_SECONDS: Final = 24 * 60 * 60
 _CLAIM: Final = re.compile(r"[a-z][a-z0-9_]*")
 # Scopes of OpenID Connect mean the same everywhere; an API cannot give them another meaning.
 RESERVED_SCOPES: Final = frozenset(
@@ -49,6 +52,7 @@ def check_api(spec: APISpec) -> FieldChecks:
         checks.text(tag, "tags", at, longest=32, required=True)
     checks.choice(spec.state, API.State.values, "state")
     checks.number(spec.max_body_bytes, "max_body_bytes", least=0, most=_MOST_BODY_BYTES)
+    _check_websocket(spec, checks)
     _check_base_path(spec.base_path, checks)
     _check_resource(spec.resource, checks)
     _check_claims(spec, checks)
@@ -59,6 +63,22 @@ def check_api(spec: APISpec) -> FieldChecks:
         text = json.dumps(spec.openapi, ensure_ascii=False)
         checks.text(_ESCAPED_NUL.sub("\0", text), "openapi")
     return checks
+
+
+def _check_websocket(spec: APISpec, checks: FieldChecks) -> None:
+    checks.number(
+        spec.websocket_idle_seconds, "websocket_idle_seconds", least=1, most=_LONGEST_IDLE_SECONDS
+    )
+    for at, origin in enumerate(spec.websocket_origins):
+        checks.text(origin, "websocket_origins", at, longest=256)
+        if not _ORIGIN.fullmatch(origin):
+            checks.add(
+                f"{origin!r} is no origin such as https://app.example: lower case, no path.",
+                "websocket_origins",
+                at,
+            )
+    if spec.websocket_origins and not spec.allow_websocket:
+        checks.add("origins are of use with allow_websocket only.", "websocket_origins")
 
 
 def _check_base_path(base_path: str, checks: FieldChecks) -> None:

@@ -9,6 +9,7 @@ from ams.field_checks import FieldChecks
 
 _LONGEST_URL: Final = 512
 _LONGEST_WAIT_SECONDS: Final = 600
+_LONGEST_CALL_SECONDS: Final = 24 * 60 * 60
 
 
 def check_upstream(spec: UpstreamSpec) -> FieldChecks:
@@ -21,6 +22,13 @@ def check_upstream(spec: UpstreamSpec) -> FieldChecks:
         checks.add(problem, "url")
     for name in ("connect_timeout_seconds", "first_byte_timeout_seconds", "idle_timeout_seconds"):
         checks.number(getattr(spec, name), name, least=0.001, most=_LONGEST_WAIT_SECONDS)
+    if spec.total_timeout_seconds:
+        checks.number(
+            spec.total_timeout_seconds,
+            "total_timeout_seconds",
+            least=0.001,
+            most=_LONGEST_CALL_SECONDS,
+        )
     _check_certificates(spec, checks)
     return checks
 

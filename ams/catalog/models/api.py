@@ -15,6 +15,9 @@ class Upstream(models.Model):
     connect_timeout_seconds = models.FloatField(default=2.0)
     first_byte_timeout_seconds = models.FloatField(default=30.0)
     idle_timeout_seconds = models.FloatField(default=30.0)
+    total_timeout_seconds = models.FloatField(
+        default=0.0, help_text="From the request to the last byte of the answer; 0: no limit."
+    )
     ca_pem = models.TextField(blank=True, help_text="Certificates to trust; empty: the system's.")
 
     def __str__(self) -> str:
@@ -47,6 +50,18 @@ class API(models.Model):
     upstream = models.ForeignKey(Upstream, on_delete=models.PROTECT, related_name="apis")
     allow_encoded_slash = models.BooleanField(default=False)
     max_body_bytes = models.PositiveBigIntegerField(default=10_485_760)
+    allow_websocket = models.BooleanField(
+        default=False, help_text="Connections may become WebSockets, on GET operations."
+    )
+    websocket_origins = ArrayField(
+        models.CharField(max_length=256),
+        default=list,
+        blank=True,
+        help_text="Web pages that may open one, as https://app.example; empty: any.",
+    )
+    websocket_idle_seconds = models.FloatField(
+        default=300.0, help_text="A WebSocket without a message either way is closed after it."
+    )
     # Claims of the user that the upstream needs; the token service puts them into its JWT.
     claims = ArrayField(models.CharField(max_length=64), default=list, blank=True)
     openapi = models.JSONField(null=True, blank=True)

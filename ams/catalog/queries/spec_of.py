@@ -13,6 +13,7 @@ def spec_of_upstream(upstream: Upstream) -> UpstreamSpec:
         connect_timeout_seconds=upstream.connect_timeout_seconds,
         first_byte_timeout_seconds=upstream.first_byte_timeout_seconds,
         idle_timeout_seconds=upstream.idle_timeout_seconds,
+        total_timeout_seconds=upstream.total_timeout_seconds,
         ca_pem=upstream.ca_pem,
     )
 
@@ -38,6 +39,9 @@ def spec_of_api(api: API) -> APISpec:
         resource=spec_of_resource(api),
         allow_encoded_slash=api.allow_encoded_slash,
         max_body_bytes=api.max_body_bytes,
+        allow_websocket=api.allow_websocket,
+        websocket_origins=tuple(api.websocket_origins),
+        websocket_idle_seconds=api.websocket_idle_seconds,
         claims=tuple(api.claims),
         scopes=tuple(
             ScopeSpec(name=row.name, description=row.description)

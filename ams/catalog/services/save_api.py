@@ -24,6 +24,8 @@ _COPIED = (
     "allow_encoded_slash",
     "documentation_url",
     "max_body_bytes",
+    "allow_websocket",
+    "websocket_idle_seconds",
     "openapi",
 )
 
@@ -51,6 +53,7 @@ def save_api(*, spec: APISpec, api_id: uuid.UUID | None = None) -> API:
     for name in _COPIED:
         setattr(api, name, getattr(spec, name))
     api.tags, api.claims = list(spec.tags), list(spec.claims)
+    api.websocket_origins = list(spec.websocket_origins)
     api.upstream, api.resource = upstream, resource
     api.save()
     _replace_rows(api, spec)

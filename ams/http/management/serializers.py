@@ -20,6 +20,10 @@ class UpstreamSerializer(serializers.Serializer[Any]):
     connect_timeout_seconds = serializers.FloatField(required=False)
     first_byte_timeout_seconds = serializers.FloatField(required=False)
     idle_timeout_seconds = serializers.FloatField(required=False)
+    total_timeout_seconds = serializers.FloatField(
+        required=False,
+        help_text="From the request to the last byte of the answer; 0: no limit.",
+    )
     ca_pem = serializers.CharField(required=False, help_text="Certificates to trust, as PEM.")
 
 
@@ -58,6 +62,17 @@ class APISerializer(serializers.Serializer[Any]):
     )
     allow_encoded_slash = serializers.BooleanField(required=False)
     max_body_bytes = serializers.IntegerField(required=False)
+    allow_websocket = serializers.BooleanField(
+        required=False, help_text="Connections may become WebSockets, on GET operations."
+    )
+    websocket_origins = serializers.ListField(
+        child=serializers.CharField(max_length=256),
+        required=False,
+        help_text="Web pages that may open one, as https://app.example; empty: any.",
+    )
+    websocket_idle_seconds = serializers.FloatField(
+        required=False, help_text="A WebSocket without a message either way is closed after it."
+    )
     claims = serializers.ListField(
         child=serializers.CharField(),
         required=False,

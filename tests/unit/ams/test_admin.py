@@ -20,6 +20,7 @@ API_FIELDS = {
     "state": "published",
     "base_path": "/orders/v1",
     "max_body_bytes": "1000",
+    "websocket_idle_seconds": "60",
     "tags": "shop, demo",
 }
 PLAN_FIELDS = {
@@ -82,6 +83,7 @@ def test_upstream_is_added_changed_and_deleted_through_the_services(admin):
         "connect_timeout_seconds": "1",
         "first_byte_timeout_seconds": "1",
         "idle_timeout_seconds": "1",
+        "total_timeout_seconds": "0",
     }
 
     assert admin.post("/admin/catalog/upstream/add/", data).status_code == 302
@@ -104,6 +106,7 @@ def test_service_refusal_is_shown_beside_the_field_and_nothing_is_saved(admin):
         "connect_timeout_seconds": "-1",
         "first_byte_timeout_seconds": "1",
         "idle_timeout_seconds": "1",
+        "total_timeout_seconds": "0",
     }
 
     answer = admin.post(f"/admin/catalog/upstream/{upstream.pk}/change/", data)

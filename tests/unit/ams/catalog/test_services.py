@@ -176,6 +176,33 @@ def test_timeout_that_is_no_time_is_refused(name, seconds):
     assert name in problems_of(save_upstream, spec=upstream_spec(**{name: seconds}))
 
 
+def test_no_total_limit_is_possible_and_another_must_be_a_time():
+    save_upstream(spec=upstream_spec(total_timeout_seconds=0))
+
+    for seconds in (-1, float("nan"), float("inf")):
+        problems = problems_of(save_upstream, spec=upstream_spec(total_timeout_seconds=seconds))
+        assert "total_timeout_seconds" in problems
+
+
+@pytest.mark.parametrize(
+    "origin", ["app.example", "https://app.example/", "https://App.example", "null", "*", ""]
+)
+def test_websocket_origin_that_no_browser_sends_is_refused(origin):
+    save_upstream(spec=upstream_spec())
+    spec = api_spec(allow_websocket=True, websocket_origins=("https://ok.example", origin))
+
+    assert "websocket_origins[1]" in problems_of(save_api, spec=spec)
+
+
+def test_origins_without_websockets_and_an_idle_time_that_is_none_are_refused():
+    save_upstream(spec=upstream_spec())
+    spec = api_spec(websocket_origins=("https://ok.example",), websocket_idle_seconds=0)
+
+    problems = problems_of(save_api, spec=spec)
+
+    assert {"websocket_origins", "websocket_idle_seconds"} <= set(problems)
+
+
 def test_two_apis_cannot_share_an_address():
     make_api()
 
