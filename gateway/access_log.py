@@ -69,7 +69,7 @@ class JSONAccessLog:
             "seconds": round(seconds, 6),
             "request_bytes": call.request_bytes,
             "response_bytes": response_bytes,
-            "client": call.inbound.peer,
+            "client": call.client_address,
             "api": route.api.slug if route else "",
             "operation": route.operation.id if route else "",
             "client_id": decision.entitlement.subscription.client_id if decision else "",

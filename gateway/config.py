@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.dataplane import trusted_hops
+from gateway.dataplane.trusted_hops import TrustedHops
+
 CLIENT_ID: Final = "tollgate-gateway"
 _CODE_DIR: Final = Path(__file__).resolve().parent.parent
 
@@ -33,6 +36,7 @@ class Config:
     certificate: Path | None  # None: plain HTTP
     key: Path | None
     hosts: frozenset[str]  # lower case, without port
+    trusted_hops: TrustedHops
     node: str
     takes_any_token: bool  # else prefix and checksum of ours are required
     access_log: str  # a path, "-" for standard output, "" for none
@@ -74,6 +78,7 @@ def load() -> Config:
         certificate=certificate,
         key=key,
         hosts=_hosts(),
+        trusted_hops=_trusted_hops(),
         node=_text("TOLLGATE_GATEWAY_NODE", os.uname().nodename),
         takes_any_token=format_of_tokens == "any",
         access_log=_text("TOLLGATE_GATEWAY_ACCESS_LOG", ""),
@@ -149,6 +154,21 @@ def _redis_url(home: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadConfiguration(
             f"REDIS_URL is not set and {path} names no embedded server: set REDIS_URL."
+        ) from error
+
+
+def _trusted_hops() -> TrustedHops:
+    text = _text("TOLLGATE_GATEWAY_TRUSTED_HOPS", "")
+    field = _text("TOLLGATE_GATEWAY_TRUSTED_FIELD", trusted_hops.FIELDS[0]).lower()
+    if field not in trusted_hops.FIELDS:
+        raise BadConfiguration(
+            f"TOLLGATE_GATEWAY_TRUSTED_FIELD must be {' or '.join(trusted_hops.FIELDS)}."
+        )
+    try:
+        return TrustedHops(trusted_hops.read_networks(text), field=field)
+    except ValueError as error:
+        raise BadConfiguration(
+            f"TOLLGATE_GATEWAY_TRUSTED_HOPS must be addresses and CIDR blocks: {error}."
         ) from error
 
 

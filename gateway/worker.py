@@ -121,6 +121,7 @@ class Worker:
             hosts=config.hosts,
             any_token_format=config.takes_any_token,
             access_log=self._access_log,
+            hops=config.trusted_hops,
         )
 
     def _apply(self, snapshot: GatewaySnapshot) -> None:

@@ -60,12 +60,14 @@ class Call:
     __slots__ = (
         "authorization",
         "chunked",
+        "client_address",
         "client_gone",
         "configuration",
         "content_length",
         "decision",
         "digest",
         "fields",
+        "forwarded_host",
         "has_read_body",
         "host",
         "inbound",
@@ -78,6 +80,7 @@ class Call:
         "response",
         "response_bytes",
         "route",
+        "scheme",
         "started",
         "status",
         "task",
@@ -89,6 +92,10 @@ class Call:
         self.started = started  # time.monotonic
         self.method = inbound.method
         self.raw_path = inbound.raw_path
+        # Where it comes from: the peer, or what a trusted hop says of the client (`trusted_hops`).
+        self.client_address = inbound.peer
+        self.scheme = inbound.scheme
+        self.forwarded_host = b""
         # Request hygiene.
         self.request_id = b""
         self.fields: list[tuple[bytes, bytes]] = []  # what may be forwarded

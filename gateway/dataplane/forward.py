@@ -80,9 +80,9 @@ def _request_fields(call: Call) -> headers.Headers:
     fields = call.fields
     fields += (
         (b"authorization", call.phantom.authorization),
-        (b"x-forwarded-for", call.inbound.peer.encode() or b"unknown"),
-        _FORWARDED_HTTPS if call.inbound.scheme == "https" else _FORWARDED_HTTP,
-        (b"x-forwarded-host", call.host),
+        (b"x-forwarded-for", call.client_address.encode() or b"unknown"),
+        _FORWARDED_HTTPS if call.scheme == "https" else _FORWARDED_HTTP,
+        (b"x-forwarded-host", call.forwarded_host or call.host),
         (b"x-request-id", call.request_id),
     )
     return fields

@@ -68,6 +68,13 @@ def check_query(query: bytes) -> None:
                 )
 
 
+def is_one_of(host: str, hosts: frozenset[str]) -> bool:
+    """Whether a Host value, with or without a port, is in `hosts`: lower case, without port."""
+    name = host.lower()
+    bare, _, port = name.rpartition(":")
+    return (bare if bare and port.isascii() and port.isdigit() else name) in hosts
+
+
 def has_encoded_slash(raw_path: bytes) -> bool:
     """Whether %2f stands in the path; only APIs that ask for it get such paths."""
     return b"%" in raw_path and _ENCODED_SLASH.search(raw_path) is not None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from gateway.counters import INDEX, Counters
 from gateway.dataplane.call import Call
 from gateway.dataplane.exchange import Exchange
+from gateway.dataplane.trusted_hops import TrustedHops
 from gateway.dataplane.usage_journal import MeterKey
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Plane:
         hosts: Iterable[str],
         any_token_format: bool = False,
         access_log: AccessLog | None = None,
+        hops: TrustedHops | None = None,
     ) -> None:
         self.exchange = exchange
         self.journal = journal
@@ -57,6 +59,8 @@ class Plane:
         self.hosts = frozenset(hosts)
         self.any_token_format = any_token_format
         self.access_log = access_log
+        self.hops = hops or TrustedHops()
+        self.has_hops = bool(self.hops)
         self.configuration: Configuration | None = None
         self.in_flight: set[Call] = set()
         self.good_hosts: set[bytes] = set()  # Host values that passed before, port and all

@@ -37,6 +37,8 @@ def read_head(plane: Plane, call: Call) -> None:
     fields = call.fields
     keep = fields.append
     verdict_on = headers.request_verdicts.get
+    if plane.has_hops and plane.hops.trusts(call.inbound.peer):
+        plane.hops.read(call, plane.hosts)
     noted = []
     size = 0
     for field in call.inbound.headers:
@@ -172,11 +174,7 @@ async def _take_waiting(plane: Plane, call: Call) -> None:
 def _check_host(plane: Plane, host: bytes) -> None:
     if not host:
         raise BadRequest("The Host header is missing.")
-    name = host.lower().decode("latin-1")
-    bare, _, port = name.rpartition(":")
-    if not (bare and port.isdigit()):
-        bare = name
-    if bare not in plane.hosts:
+    if not hygiene.is_one_of(host.decode("latin-1"), plane.hosts):
         raise MisdirectedRequest("The Host header does not name this gateway.")
     if len(plane.good_hosts) < _MAX_REMEMBERED_HOSTS:
         plane.good_hosts.add(host)

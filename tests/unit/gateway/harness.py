@@ -172,7 +172,7 @@ class FakeInbound:
 
 
 class Harness:
-    def __init__(self, upstream_url: str, *, office=None, **upstream_settings) -> None:
+    def __init__(self, upstream_url: str, *, office=None, hops=None, **upstream_settings) -> None:
         self.upstream_url = upstream_url
         self.upstream_settings = upstream_settings
         self.authority = FakeAuthority()
@@ -187,6 +187,7 @@ class Harness:
             journal=self.journal,
             counters=self.counters,
             hosts=["gateway.test"],
+            hops=hops,
         )
         self.upstreams = Upstreams()
         self.allowances = Allowances(office or ClosedOffice())
@@ -237,6 +238,7 @@ class Harness:
         body: Iterable[bytes] = (),
         http_version: str = "1.1",
         host: bytes = b"gateway.test",
+        peer: str = "203.0.113.9",
         on_send=None,
         leaves: asyncio.Event | None = None,
     ) -> Answer:
@@ -254,6 +256,7 @@ class Harness:
             announces_body=http_version != "2",
             chunks=list(body),
             on_send=on_send,
+            peer=peer,
         )
         leaving = asyncio.create_task(inbound.leave_when(leaves)) if leaves else None
         await serve_call(self.plane, inbound)

@@ -10,6 +10,7 @@ import pytest
 from gateway.config import Config
 from gateway.control_client import BatchRefused, ControlClient, ControlFailed
 from gateway.dataplane.exchange import AuthorityFailed, AuthorityRefusedUs
+from gateway.dataplane.trusted_hops import TrustedHops
 from gateway.ims_client import IMSClient
 from tests.unit.gateway.fake_authority import AuthorityServer
 from tests.unit.gateway.harness import RESOURCE
@@ -41,6 +42,7 @@ def make_config(url: str, **changes) -> Config:
         certificate=None,
         key=None,
         hosts=frozenset(),
+        trusted_hops=TrustedHops(),
         node="node",
         takes_any_token=False,
         access_log="",
