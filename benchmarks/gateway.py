@@ -295,7 +295,7 @@ def _snapshot(origin_port: int) -> GatewaySnapshot:
         apis=(
             API("api", "orders", "Orders", "/orders/v1", f"{origin}/orders/v1", "up", operations),
         ),
-        upstreams=(Upstream("up", origin),),
+        upstreams=(Upstream("up", origin, allow_internal=True),),
         plans=(
             Plan("plan", "Bench", ("api",), RateLimit(10_000_000, 1, 1_000_000), Quota(10**12)),
         ),

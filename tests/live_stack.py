@@ -328,6 +328,7 @@ _DECLARATION = """
 upstreams:
   - slug: {slug}
     url: {upstream_url}
+    allow_internal: true
     first_byte_timeout_seconds: {first_byte_timeout_seconds}
 apis:
   - slug: {slug}

@@ -46,8 +46,35 @@ class API:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """One of several addresses of an upstream; it gets its `weight`'s share of the calls."""
+
+    url: str  # as Upstream.url
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """GET `path` at each target; a status from 200 to 299 within `timeout_seconds` is a success.
+
+    `unhealthy_after` failures in a row take a target out, `healthy_after` successes bring it back.
+    """
+
+    path: str  # from the root of the target's host, not below its prefix
+    interval_seconds: float = 10.0
+    timeout_seconds: float = 2.0
+    healthy_after: int = 2
+    unhealthy_after: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where calls go. The path of `url` is put before the path below the API's base path."""
+    """Where calls go. The path of `url` is put before the path below the API's base path.
+
+    With several `targets`, `url` is the first of them, for gateways that know no others.
+    `allow_internal`: loopback and private addresses may be connected to. `eject_after` failed calls
+    in a row (0: never) take one of several targets out for `ejection_seconds`, then twice that, ...
+    """
 
     id: str
     url: str  # http://host:port or https://host[:port][/prefix]
@@ -56,6 +83,12 @@ class Upstream:
     idle_timeout_seconds: float = 30.0
     ca_pem: str = ""
     total_timeout_seconds: float = 0.0  # until the last byte of the answer; 0: no limit
+    slug: str = ""  # its name in metrics
+    targets: tuple[Target, ...] = ()  # empty: `url` alone
+    allow_internal: bool = False
+    eject_after: int = 5
+    ejection_seconds: float = 10.0
+    health: HealthCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +156,7 @@ def parse_snapshot(document: object) -> GatewaySnapshot:
     snapshot = GatewaySnapshot(
         version=document["version"],
         apis=tuple(_api(row) for row in _rows(document, "apis")),
-        upstreams=tuple(_build(Upstream, row) for row in _rows(document, "upstreams")),
+        upstreams=tuple(_upstream(row) for row in _rows(document, "upstreams")),
         plans=tuple(_plan(row) for row in _rows(document, "plans")),
         subscriptions=tuple(_build(Subscription, row) for row in _rows(document, "subscriptions")),
         gateway_url=str(document.get("gateway_url", "")),
@@ -159,6 +192,16 @@ def _api(row: Mapping[str, Any]) -> API:
     return _build(API, row, operations=operations, scopes=scopes, websocket_origins=origins)
 
 
+def _upstream(row: Mapping[str, Any]) -> Upstream:
+    health = row.get("health")
+    return _build(
+        Upstream,
+        row,
+        targets=tuple(_build(Target, target) for target in _rows(row, "targets")),
+        health=_build(HealthCheck, health) if health else None,
+    )
+
+
 def _plan(row: Mapping[str, Any]) -> Plan:
     limit, quota = row.get("rate_limit"), row.get("quota")
     return _build(
@@ -173,8 +216,7 @@ def _plan(row: Mapping[str, Any]) -> Plan:
 def _check(snapshot: GatewaySnapshot) -> None:
     upstream_ids = {upstream.id for upstream in snapshot.upstreams}
     for upstream in snapshot.upstreams:
-        if urlsplit(upstream.url).scheme not in {"http", "https"}:
-            raise MalformedSnapshot(f"upstreams: {upstream.url!r} is not an http or https URL.")
+        _check_upstream(upstream)
     for api in snapshot.apis:
         if api.upstream_id not in upstream_ids:
             raise MalformedSnapshot(f"apis: {api.slug} names an unknown upstream.")
@@ -184,3 +226,13 @@ def _check(snapshot: GatewaySnapshot) -> None:
     for subscription in snapshot.subscriptions:
         if subscription.plan_id not in plan_ids:
             raise MalformedSnapshot(f"subscriptions: {subscription.id} names an unknown plan.")
+
+
+def _check_upstream(upstream: Upstream) -> None:
+    for url in (upstream.url, *(target.url for target in upstream.targets)):
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise MalformedSnapshot(f"upstreams: {url!r} is not an http or https URL.")
+    if any(target.weight < 1 for target in upstream.targets):
+        raise MalformedSnapshot(f"upstreams: {upstream.slug}: a weight is below 1.")
+    if upstream.health is not None and not upstream.health.path.startswith("/"):
+        raise MalformedSnapshot(f"upstreams: {upstream.slug}: a health path begins with /.")

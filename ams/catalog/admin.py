@@ -15,15 +15,23 @@ from ams.catalog.admin_forms import (
     APIForm,
     OpenAPIImportForm,
     OperationForm,
+    TargetForm,
     UpstreamForm,
 )
-from ams.catalog.models import API, Operation, ResourceRegistration, Scope, Upstream
+from ams.catalog.models import API, Operation, ResourceRegistration, Scope, Target, Upstream
 from ams.catalog.services.delete_api import delete_api
 from ams.catalog.services.delete_upstream import delete_upstream
 from ams.catalog.services.import_openapi import import_openapi
 from ams.catalog.services.save_api import save_api
 from ams.catalog.services.save_upstream import save_upstream
-from ams.catalog.specs import APISpec, OperationSpec, ScopeSpec, UpstreamSpec
+from ams.catalog.specs import (
+    APISpec,
+    HealthSpec,
+    OperationSpec,
+    ScopeSpec,
+    TargetSpec,
+    UpstreamSpec,
+)
 from ams.errors import InvalidDocument, InvalidFields
 from ams.service_admin import ServiceAdmin, ServiceInline
 
@@ -31,25 +39,78 @@ Rows = Mapping[str, list[Mapping[str, Any]]]
 _MOST_WARNINGS = 10
 
 
+class TargetInline(ServiceInline):
+    model = Target
+    form = TargetForm
+    section = "targets"
+
+
 @admin.register(Upstream)
 class UpstreamAdmin(ServiceAdmin):
     form = UpstreamForm
-    list_display = ("slug", "url", "used_by")
-    search_fields = ("slug", "url")
+    list_display = ("slug", "where", "health_path", "used_by")
+    search_fields = ("slug", "url", "targets__url")
     ordering = ("slug",)
+    inlines = (TargetInline,)
+    fieldsets = (
+        (None, {"fields": ("slug", "url", "allow_internal", "ca_pem")}),
+        (
+            "Time limits",
+            {
+                "fields": (
+                    "connect_timeout_seconds",
+                    "first_byte_timeout_seconds",
+                    "idle_timeout_seconds",
+                    "total_timeout_seconds",
+                )
+            },
+        ),
+        (
+            "Health checks",
+            {
+                "fields": (
+                    "health_path",
+                    "health_check_on_save",
+                    "health_interval_seconds",
+                    "health_timeout_seconds",
+                    "health_healthy_after",
+                    "health_unhealthy_after",
+                ),
+                "description": "Each gateway asks every target for the path. No path: no checks.",
+            },
+        ),
+        (
+            "Ejection",
+            {
+                "fields": ("eject_after", "ejection_seconds"),
+                "description": "So many failed calls in a row take a target out for so long, then"
+                " for twice as long, and so on; the last one is never taken out by this.",
+            },
+        ),
+    )
+
+    @display(description="Goes to")
+    def where(self, upstream: Upstream) -> str:
+        return upstream.url or ", ".join(target.url for target in upstream.targets.all())
 
     @display(description="Used by")
     def used_by(self, upstream: Upstream) -> str:
         return ", ".join(api.slug for api in upstream.apis.all())
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("apis")
+        return super().get_queryset(request).prefetch_related("apis", "targets")
 
     def save_spec(self, cleaned: Mapping[str, Any], sections: Rows, present: Any) -> Upstream:
-        del sections
-        return save_upstream(
-            spec=UpstreamSpec(**cleaned), upstream_id=present.pk if present else None
+        plain = {name: value for name, value in cleaned.items() if not name.startswith("health_")}
+        health = {name.removeprefix("health_"): cleaned[name] for name in cleaned.keys() - plain}
+        spec = UpstreamSpec(
+            **plain,
+            health=HealthSpec(**health) if health["path"] else None,
+            targets=tuple(
+                TargetSpec(url=row["url"], weight=row["weight"]) for row in sections["targets"]
+            ),
         )
+        return save_upstream(spec=spec, upstream_id=present.pk if present else None)
 
     def delete_row(self, row: Upstream) -> None:
         delete_upstream(upstream_id=row.pk)

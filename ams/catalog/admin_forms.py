@@ -9,10 +9,11 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from ams.catalog.checks.api import METHODS
-from ams.catalog.models import API, Operation, Upstream
+from ams.catalog.models import API, Operation, Target, Upstream
 from ams.catalog.queries.spec_of import spec_of_resource
 from ams.catalog.services.import_openapi import MOST_CHARACTERS
 from ams.service_admin import RowForm, ServiceForm
@@ -30,7 +31,17 @@ def _words(label: str, help_text: str) -> SimpleArrayField:
 
 class UpstreamForm(ServiceForm):
     url = forms.CharField(
-        widget=UnfoldAdminTextInputWidget, help_text="http://host:port or https://host/prefix"
+        label="URL",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="http://host:port or https://host/prefix. Empty where targets are listed below.",
+    )
+    health_check_on_save = forms.BooleanField(
+        label="Check on save",
+        required=False,
+        initial=True,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Refuse to save what does not answer. Off where only gateways reach it.",
     )
 
     class Meta:
@@ -38,12 +49,33 @@ class UpstreamForm(ServiceForm):
         fields = (
             "slug",
             "url",
+            "allow_internal",
             "connect_timeout_seconds",
             "first_byte_timeout_seconds",
             "idle_timeout_seconds",
             "total_timeout_seconds",
             "ca_pem",
+            "health_path",
+            "health_interval_seconds",
+            "health_timeout_seconds",
+            "health_healthy_after",
+            "health_unhealthy_after",
+            "health_check_on_save",
+            "eject_after",
+            "ejection_seconds",
         )
+
+
+class TargetForm(RowForm):
+    url = forms.CharField(
+        label="URL",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="http://host:port or https://host/prefix",
+    )
+
+    class Meta:
+        model = Target
+        fields = ("url", "weight")
 
 
 class APIForm(ServiceForm):

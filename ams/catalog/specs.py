@@ -6,14 +6,44 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamSpec:
-    slug: str
+class TargetSpec:
     url: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSpec:
+    """`path` is asked from the root of each target's host, also when the upstream is saved."""
+
+    path: str
+    interval_seconds: float = 10.0
+    timeout_seconds: float = 2.0
+    healthy_after: int = 2
+    unhealthy_after: int = 3
+    check_on_save: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamSpec:
+    """`url` is the address where there is one; `targets` are several. One of the two is given."""
+
+    slug: str
+    url: str = ""
+    targets: tuple[TargetSpec, ...] = ()
+    allow_internal: bool = False
     connect_timeout_seconds: float = 2.0
     first_byte_timeout_seconds: float = 30.0
     idle_timeout_seconds: float = 30.0
     total_timeout_seconds: float = 0.0
     ca_pem: str = ""
+    health: HealthSpec | None = None
+    eject_after: int = 5
+    ejection_seconds: float = 10.0
+
+    @property
+    def addresses(self) -> tuple[TargetSpec, ...]:
+        """Return the targets, also where there is one only."""
+        return self.targets or (TargetSpec(url=self.url),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

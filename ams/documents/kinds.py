@@ -55,7 +55,8 @@ class Kind:
 
 
 def _load_upstreams() -> list[Present]:
-    return [Present(row.pk, spec_of_upstream(row)) for row in Upstream.objects.order_by("slug")]
+    rows = Upstream.objects.prefetch_related("targets").order_by("slug")
+    return [Present(row.pk, spec_of_upstream(row)) for row in rows]
 
 
 def _load_apis() -> list[Present]:

@@ -16,7 +16,7 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
-from ams.catalog.models import API, ConfigurationVersion, Operation, Upstream
+from ams.catalog.models import API, ConfigurationVersion, Operation, Target, Upstream
 from ams.plans.models import Plan, Product
 from ams.subscriptions.models import Subscription
 from wire import gateway_snapshot as wire
@@ -43,7 +43,7 @@ def build_snapshot() -> EncodedSnapshot:
     """Return everything a gateway enforces, all of it as it was at one version.
 
     APIs that are published; plans that are offered or that an active subscription stands on;
-    subscriptions that are active. Runs 7 queries, whatever the size.
+    subscriptions that are active. Runs 8 queries, whatever the size.
     """
     with _one_moment():
         version = read_version()
@@ -112,17 +112,38 @@ def _read_apis() -> tuple[wire.API, ...]:
 
 def _read_upstreams() -> tuple[wire.Upstream, ...]:
     in_use = API.objects.filter(upstream=OuterRef("pk"), state=API.State.PUBLISHED)
+    targets = defaultdict[UUID, list[wire.Target]](list)
+    for row in Target.objects.order_by("pk"):
+        targets[row.upstream_id].append(wire.Target(row.url, row.weight))
     return tuple(
         wire.Upstream(
             id=str(upstream.pk),
-            url=upstream.url,
+            url=upstream.url or targets[upstream.pk][0].url,
             connect_timeout_seconds=upstream.connect_timeout_seconds,
             first_byte_timeout_seconds=upstream.first_byte_timeout_seconds,
             idle_timeout_seconds=upstream.idle_timeout_seconds,
             total_timeout_seconds=upstream.total_timeout_seconds,
             ca_pem=upstream.ca_pem,
+            slug=upstream.slug,
+            targets=tuple(targets[upstream.pk]),
+            allow_internal=upstream.allow_internal,
+            eject_after=upstream.eject_after,
+            ejection_seconds=upstream.ejection_seconds,
+            health=_health(upstream),
         )
         for upstream in Upstream.objects.filter(Exists(in_use)).order_by("slug")
+    )
+
+
+def _health(upstream: Upstream) -> wire.HealthCheck | None:
+    if not upstream.health_path:
+        return None
+    return wire.HealthCheck(
+        path=upstream.health_path,
+        interval_seconds=upstream.health_interval_seconds,
+        timeout_seconds=upstream.health_timeout_seconds,
+        healthy_after=upstream.health_healthy_after,
+        unhealthy_after=upstream.health_unhealthy_after,
     )
 
 

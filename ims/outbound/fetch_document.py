@@ -24,9 +24,9 @@ from ims.errors import (
     TooManyFetches,
     UnexpectedAnswer,
 )
-from ims.outbound.addresses import Address
 from ims.outbound.pinned_backend import PinnedBackend
 from ims.outbound.targets import Resolver, Target, parse_target, resolve, resolve_name
+from wire.addresses import Address
 
 MOST_AT_ONCE: Final = 8
 MOST_OF_ONE_HOST: Final = 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpcore
 
-from ims.outbound.addresses import Address
+from wire.addresses import Address
 
 
 class PinnedBackend(httpcore.NetworkBackend):

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 
 from ims.errors import ForbiddenTarget, TargetUnreachable
-from ims.outbound.addresses import Address, is_private, is_public, parse_address
+from wire.addresses import Address, is_private, is_public, parse_address
 
 Resolver = Callable[[str, int], Sequence[str]]
 

@@ -11,7 +11,8 @@ from ams.plans.specs import ComponentSpec, PlanSpec, ProductSpec
 
 
 def upstream_spec(**changes):
-    return UpstreamSpec(**({"slug": "orders", "url": "http://127.0.0.1:9100"} | changes))
+    spec = {"slug": "orders", "url": "http://127.0.0.1:9100", "allow_internal": True}
+    return UpstreamSpec(**(spec | changes))
 
 
 def api_spec(**changes):

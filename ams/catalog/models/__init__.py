@@ -4,6 +4,7 @@ from ams.catalog.models.api import (
     Operation,
     ResourceRegistration,
     Scope,
+    Target,
     Upstream,
 )
 
@@ -13,5 +14,6 @@ __all__ = [
     "Operation",
     "ResourceRegistration",
     "Scope",
+    "Target",
     "Upstream",
 ]

@@ -11,7 +11,12 @@ class Upstream(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     slug = models.SlugField(unique=True)
-    url = models.URLField(max_length=512, help_text="http://host:port or https://host/prefix")
+    url = models.URLField(
+        max_length=512, blank=True, help_text="http://host:port or https://host/prefix"
+    )
+    allow_internal = models.BooleanField(
+        default=False, help_text="Loopback and private addresses may be connected to."
+    )
     connect_timeout_seconds = models.FloatField(default=2.0)
     first_byte_timeout_seconds = models.FloatField(default=30.0)
     idle_timeout_seconds = models.FloatField(default=30.0)
@@ -19,9 +24,33 @@ class Upstream(models.Model):
         default=0.0, help_text="From the request to the last byte of the answer; 0: no limit."
     )
     ca_pem = models.TextField(blank=True, help_text="Certificates to trust; empty: the system's.")
+    health_path = models.CharField(max_length=256, blank=True, help_text="Empty: no checks.")
+    health_interval_seconds = models.FloatField(default=10.0)
+    health_timeout_seconds = models.FloatField(default=2.0)
+    health_healthy_after = models.PositiveSmallIntegerField(default=2)
+    health_unhealthy_after = models.PositiveSmallIntegerField(default=3)
+    health_check_on_save = models.BooleanField(default=True)
+    eject_after = models.PositiveSmallIntegerField(default=5, help_text="0: never.")
+    ejection_seconds = models.FloatField(default=10.0)
 
     def __str__(self) -> str:
         return self.slug
+
+
+class Target(models.Model):
+    """One of several addresses of an upstream."""
+
+    upstream = models.ForeignKey(Upstream, on_delete=models.CASCADE, related_name="targets")
+    url = models.URLField(max_length=512, help_text="http://host:port or https://host/prefix")
+    weight = models.PositiveSmallIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["upstream", "url"], name="catalog_target_url_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.url
 
 
 class API(models.Model):

@@ -3,18 +3,47 @@
 from django.conf import settings
 
 from ams.catalog.models import API, Upstream
-from ams.catalog.specs import APISpec, OperationSpec, ScopeSpec, UpstreamSpec
+from ams.catalog.specs import (
+    APISpec,
+    HealthSpec,
+    OperationSpec,
+    ScopeSpec,
+    TargetSpec,
+    UpstreamSpec,
+)
 
 
 def spec_of_upstream(upstream: Upstream) -> UpstreamSpec:
+    """Return the spec that `save_upstream` would turn into `upstream`. Runs up to one query."""
     return UpstreamSpec(
         slug=upstream.slug,
         url=upstream.url,
+        targets=tuple(
+            TargetSpec(url=row.url, weight=row.weight)
+            for row in sorted(upstream.targets.all(), key=lambda row: row.pk)
+        ),
+        allow_internal=upstream.allow_internal,
         connect_timeout_seconds=upstream.connect_timeout_seconds,
         first_byte_timeout_seconds=upstream.first_byte_timeout_seconds,
         idle_timeout_seconds=upstream.idle_timeout_seconds,
         total_timeout_seconds=upstream.total_timeout_seconds,
         ca_pem=upstream.ca_pem,
+        health=_health(upstream),
+        eject_after=upstream.eject_after,
+        ejection_seconds=upstream.ejection_seconds,
+    )
+
+
+def _health(upstream: Upstream) -> HealthSpec | None:
+    if not upstream.health_path:
+        return None
+    return HealthSpec(
+        path=upstream.health_path,
+        interval_seconds=upstream.health_interval_seconds,
+        timeout_seconds=upstream.health_timeout_seconds,
+        healthy_after=upstream.health_healthy_after,
+        unhealthy_after=upstream.health_unhealthy_after,
+        check_on_save=upstream.health_check_on_save,
     )
 
 

@@ -2,14 +2,28 @@
 
 import dataclasses
 import uuid
+from typing import Final
 
 from django.db import transaction
 
 from ams.catalog.checks.upstream import check_upstream
-from ams.catalog.models import Upstream
+from ams.catalog.models import Target, Upstream
 from ams.catalog.services.raise_configuration_version import raise_configuration_version
-from ams.catalog.specs import UpstreamSpec
+from ams.catalog.specs import HealthSpec, UpstreamSpec
 from ams.errors import NotFound
+
+_COPIED: Final = (
+    "slug",
+    "url",
+    "allow_internal",
+    "connect_timeout_seconds",
+    "first_byte_timeout_seconds",
+    "idle_timeout_seconds",
+    "ca_pem",
+    "total_timeout_seconds",
+    "eject_after",
+    "ejection_seconds",
+)
 
 
 @transaction.atomic
@@ -27,10 +41,22 @@ def save_upstream(*, spec: UpstreamSpec, upstream_id: uuid.UUID | None = None) -
         checks.add(f"{spec.slug!r} is already the slug of another upstream.", "slug")
     checks.finish()
     upstream = Upstream() if upstream_id is None else _get(upstream_id)
-    for field in dataclasses.fields(spec):
-        setattr(upstream, field.name, getattr(spec, field.name))
+    for name in _COPIED:
+        setattr(upstream, name, getattr(spec, name))
+    _set_health(upstream, spec.health)
     upstream.save()
+    upstream.targets.all().delete()
+    Target.objects.bulk_create(
+        Target(upstream=upstream, url=row.url, weight=row.weight) for row in spec.targets
+    )
     return upstream
+
+
+def _set_health(upstream: Upstream, health: HealthSpec | None) -> None:
+    """Copy `health`; without checks, the defaults: what is left behind would come back one day."""
+    given = health or HealthSpec(path="")
+    for field in dataclasses.fields(given):
+        setattr(upstream, f"health_{field.name}", getattr(given, field.name))
 
 
 def _get(upstream_id: uuid.UUID) -> Upstream:

@@ -35,7 +35,7 @@ class UpstreamViewSet(SpecViewSet):
 
     spec_type = UpstreamSpec
     serializer_class = serializers.UpstreamSerializer
-    queryset = Upstream.objects.order_by("slug")
+    queryset = Upstream.objects.prefetch_related("targets").order_by("slug")
 
     def spec_of(self, row: Upstream) -> UpstreamSpec:
         return spec_of_upstream(row)

@@ -13,10 +13,34 @@ from ams.plans.models import Plan, PriceComponent
 from ams.subscriptions.models import Subscription
 
 
+class TargetSerializer(serializers.Serializer[Any]):
+    url = serializers.CharField(max_length=512, help_text="http://host:port or https://host/prefix")
+    weight = serializers.IntegerField(required=False, help_text="1 to 100: its share of the calls.")
+
+
+class HealthSerializer(serializers.Serializer[Any]):
+    path = serializers.CharField(
+        max_length=256, help_text="From the root of the host; a status from 200 to 299 is wanted."
+    )
+    interval_seconds = serializers.FloatField(required=False)
+    timeout_seconds = serializers.FloatField(required=False)
+    healthy_after = serializers.IntegerField(required=False, help_text="Successes in a row.")
+    unhealthy_after = serializers.IntegerField(required=False, help_text="Failures in a row.")
+    check_on_save = serializers.BooleanField(
+        required=False, help_text="Refuse to save what does not answer. False: save it anyhow."
+    )
+
+
 class UpstreamSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(read_only=True)
     slug = serializers.CharField(max_length=50)
-    url = serializers.CharField(max_length=512, help_text="http://host:port or https://host/prefix")
+    url = serializers.CharField(
+        required=False, max_length=512, help_text="The one address; empty where there are targets."
+    )
+    targets = TargetSerializer(many=True, required=False)
+    allow_internal = serializers.BooleanField(
+        required=False, help_text="Loopback and private addresses may be connected to."
+    )
     connect_timeout_seconds = serializers.FloatField(required=False)
     first_byte_timeout_seconds = serializers.FloatField(required=False)
     idle_timeout_seconds = serializers.FloatField(required=False)
@@ -25,6 +49,11 @@ class UpstreamSerializer(serializers.Serializer[Any]):
         help_text="From the request to the last byte of the answer; 0: no limit.",
     )
     ca_pem = serializers.CharField(required=False, help_text="Certificates to trust, as PEM.")
+    health = HealthSerializer(required=False, allow_null=True)
+    eject_after = serializers.IntegerField(
+        required=False, help_text="Failed calls in a row; 0: never."
+    )
+    ejection_seconds = serializers.FloatField(required=False)
 
 
 class ScopeSerializer(serializers.Serializer[Any]):

@@ -5,7 +5,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 
 from ams.catalog.models import API, ConfigurationVersion, Upstream
+from ams.catalog.queries.spec_of import spec_of_upstream
 from ams.catalog.services.save_upstream import save_upstream
+from ams.catalog.specs import HealthSpec, TargetSpec
 from ams.data import SubscriberRef
 from ams.plans.models import Plan, Product
 from ams.subscriptions.models import Subscription
@@ -57,6 +59,26 @@ def rows(prefix, *given, initial=0):
     return data
 
 
+def upstream_data(targets=(), **changes):
+    return {
+        "slug": "orders",
+        "url": "",
+        "connect_timeout_seconds": "1",
+        "first_byte_timeout_seconds": "1",
+        "idle_timeout_seconds": "1",
+        "total_timeout_seconds": "0",
+        "health_path": "",
+        "health_interval_seconds": "10",
+        "health_timeout_seconds": "2",
+        "health_healthy_after": "2",
+        "health_unhealthy_after": "3",
+        "eject_after": "5",
+        "ejection_seconds": "10",
+        **rows("targets", *targets),
+        **changes,
+    }
+
+
 def api_data(upstream, scopes=(), operations=(), **changes):
     return {
         **API_FIELDS,
@@ -77,14 +99,7 @@ def errors_in(answer):
 
 
 def test_upstream_is_added_changed_and_deleted_through_the_services(admin):
-    data = {
-        "slug": "orders",
-        "url": "http://127.0.0.1:9100",
-        "connect_timeout_seconds": "1",
-        "first_byte_timeout_seconds": "1",
-        "idle_timeout_seconds": "1",
-        "total_timeout_seconds": "0",
-    }
+    data = upstream_data(url="http://127.0.0.1:9100", allow_internal="on")
 
     assert admin.post("/admin/catalog/upstream/add/", data).status_code == 302
     upstream, added = Upstream.objects.get(), version()
@@ -96,18 +111,42 @@ def test_upstream_is_added_changed_and_deleted_through_the_services(admin):
     assert LogEntry.objects.count() == 3
 
 
+def test_upstream_has_targets_and_health_checks(admin):
+    data = upstream_data(
+        targets=[{"url": "https://a.example", "weight": "3"}, {"url": "https://b.example"}],
+        health_path="/healthz",
+    )
+    data["targets-1-weight"] = "1"
+
+    assert admin.post("/admin/catalog/upstream/add/", data).status_code == 302
+
+    saved = spec_of_upstream(Upstream.objects.get())
+    assert saved.targets == (
+        TargetSpec(url="https://a.example", weight=3),
+        TargetSpec(url="https://b.example"),
+    )
+    assert saved.health == HealthSpec(path="/healthz", check_on_save=False)
+
+
+def test_refused_target_is_shown_in_its_row(admin):
+    data = upstream_data(
+        targets=[
+            {"url": "https://a.example", "weight": "0"},
+            {"url": "http://127.0.0.1", "weight": "1"},
+        ],
+        health_path="healthz",
+    )
+
+    answer = admin.post("/admin/catalog/upstream/add/", data)
+
+    assert errors_in(answer).keys() == {"targets-0-weight", "targets-1-url", "health_path"}
+
+
 def test_service_refusal_is_shown_beside_the_field_and_nothing_is_saved(admin):
     save_upstream(spec=upstream_spec())
     before = version()
     upstream = Upstream.objects.get()
-    data = {
-        "slug": "orders",
-        "url": "ftp://x",
-        "connect_timeout_seconds": "-1",
-        "first_byte_timeout_seconds": "1",
-        "idle_timeout_seconds": "1",
-        "total_timeout_seconds": "0",
-    }
+    data = upstream_data(url="ftp://x", connect_timeout_seconds="-1")
 
     answer = admin.post(f"/admin/catalog/upstream/{upstream.pk}/change/", data)
 

@@ -193,6 +193,10 @@ class Harness:
         self.allowances = Allowances(office or ClosedOffice())
         self.version = 0
 
+    def upstream(self) -> Upstream:
+        settings = {"allow_internal": True, "slug": "orders"} | self.upstream_settings
+        return Upstream("up-1", self.upstream_url, **settings)
+
     def configure(
         self,
         *operations: Operation,
@@ -219,7 +223,7 @@ class Harness:
         snapshot = GatewaySnapshot(
             version=self.version,
             apis=(api,),
-            upstreams=(Upstream("up-1", self.upstream_url, **self.upstream_settings),),
+            upstreams=(self.upstream(),),
             plans=(Plan("plan-1", "Free", ("api-1",), rate_limit, quota),),
             subscriptions=tuple(subscriptions),
             gateway_url="https://gateway.test",

@@ -74,7 +74,7 @@ def make_snapshot(
     return GatewaySnapshot(
         version=version,
         apis=(API("api", "orders", "Orders", "/orders/v1", RESOURCE, "up", operations),),
-        upstreams=(Upstream("up", upstream_url),),
+        upstreams=(Upstream("up", upstream_url, allow_internal=True),),
         plans=(Plan("plan", "Free", ("api",)),),
         subscriptions=(Subscription("sub", "client-1", "plan"),) if is_subscribed else (),
     )

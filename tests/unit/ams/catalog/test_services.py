@@ -4,14 +4,14 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from ams.catalog.models import API, ConfigurationVersion, ResourceRegistration
-from ams.catalog.queries.spec_of import spec_of_api
+from ams.catalog.queries.spec_of import spec_of_api, spec_of_upstream
 from ams.catalog.services.delete_api import delete_api
 from ams.catalog.services.delete_upstream import delete_upstream
 from ams.catalog.services.raise_configuration_version import raise_configuration_version
 from ams.catalog.services.retire_api import retire_api
 from ams.catalog.services.save_api import save_api
 from ams.catalog.services.save_upstream import save_upstream
-from ams.catalog.specs import OperationSpec, ScopeSpec
+from ams.catalog.specs import HealthSpec, OperationSpec, ScopeSpec, TargetSpec
 from ams.errors import InUse, InvalidFields
 from tests.factories.catalog import api_spec, make_api, upstream_spec
 
@@ -35,6 +35,106 @@ def test_saved_api_reads_back_as_it_was_written():
     api = make_api(claims=("email",), tags=("shop",))
 
     assert spec_of_api(api) == api_spec(claims=("email",), tags=("shop",))
+
+
+def test_saved_upstream_reads_back_as_it_was_written():
+    spec = upstream_spec(
+        url="",
+        targets=(
+            TargetSpec(url="http://10.0.0.2:8080", weight=3),
+            TargetSpec(url="http://10.0.0.1:8080/v2"),
+        ),
+        health=HealthSpec(path="/up?deep=1", interval_seconds=5.0, check_on_save=False),
+        eject_after=3,
+        ejection_seconds=2.5,
+    )
+
+    assert spec_of_upstream(save_upstream(spec=spec)) == spec
+
+
+def test_health_checks_that_are_taken_away_leave_nothing_behind():
+    health = HealthSpec(path="/up", timeout_seconds=9.0, check_on_save=False)
+    upstream = save_upstream(spec=upstream_spec(health=health))
+
+    save_upstream(spec=upstream_spec(), upstream_id=upstream.pk)
+
+    upstream.refresh_from_db()
+    assert (upstream.health_path, upstream.health_timeout_seconds) == ("", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "words"),
+    [
+        ({"url": ""}, "url", "needed"),
+        ({"targets": (TargetSpec(url="http://a"),)}, "url", "leave it empty"),
+        ({"url": "", "targets": (TargetSpec(url="ftp://a"),)}, "targets[0].url", "https://"),
+        (
+            {"url": "", "targets": (TargetSpec(url="http://a"), TargetSpec(url="http://a"))},
+            "targets[1].url",
+            "same",
+        ),
+        (
+            {"url": "", "targets": (TargetSpec(url="http://a", weight=101),)},
+            "targets[0].weight",
+            "100",
+        ),
+        (
+            {"url": "", "targets": tuple(TargetSpec(url=f"http://a{n}") for n in range(33))},
+            "targets",
+            "at most 32",
+        ),
+        ({"health": HealthSpec(path="")}, "health.path", "needed"),
+        ({"health": HealthSpec(path="up")}, "health.path", "begins with /"),
+        ({"health": HealthSpec(path="/a/%2e%2E/b")}, "health.path", "dot segments"),
+        ({"health": HealthSpec(path="/a b")}, "health.path", "spaces"),
+        (
+            {"health": HealthSpec(path="/a", interval_seconds=1.0, timeout_seconds=2.0)},
+            "health.timeout_seconds",
+            "interval",
+        ),
+        ({"health": HealthSpec(path="/a", healthy_after=0)}, "health.healthy_after", "1"),
+        ({"health": HealthSpec(path="/a", unhealthy_after=0)}, "health.unhealthy_after", "1"),
+        ({"eject_after": -1}, "eject_after", "0"),
+        ({"ejection_seconds": float("nan")}, "ejection_seconds", "0.1"),
+    ],
+)
+def test_upstream_that_cannot_work_is_refused(changes, name, words):
+    problems = problems_of(save_upstream, spec=upstream_spec(**changes))
+
+    assert words in problems[name]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "api.localhost.",
+        "[::1]",
+        "10.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "100.64.0.1",
+        "[fd00::1]",
+    ],
+)
+def test_internal_address_needs_to_be_allowed(host, settings):
+    spec = upstream_spec(url=f"http://{host}", allow_internal=False)
+
+    assert "allow_internal" in problems_of(save_upstream, spec=spec)["url"]
+
+    settings.UPSTREAMS_ALLOW_INTERNAL = True
+    save_upstream(spec=spec)
+
+
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[fe80::1]", "0.0.0.0", "[fd00:ec2::254]", "[::ffff:127.0.0.1]"]
+)
+def test_metadata_address_is_never_an_upstream(host):
+    problems = problems_of(save_upstream, spec=upstream_spec(url=f"http://{host}"))
+
+    assert "never" in problems["url"]
 
 
 def test_empty_resource_becomes_the_public_address():

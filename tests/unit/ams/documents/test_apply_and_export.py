@@ -134,7 +134,7 @@ def test_pruned_subscription_is_cancelled():
         ("upstreams: {}\n", "t.yaml:1:12", "a list"),
         ("upstream: []\n", "t.yaml:1:11", "Did you mean 'upstreams'?"),
         ("upstreams:\n  - slug: a\n    ulr: http://a\n", "t.yaml:3:10", "Did you mean 'url'?"),
-        ("upstreams:\n  - slug: a\n", "t.yaml:2:5", "'url' is missing"),
+        ("upstreams:\n  - slug: a\n", "t.yaml:2:5", "url: a value is needed"),
         ("upstreams:\n  - slug: a\n    url: ftp://a\n", "t.yaml:3:10", "https://host"),
         ("upstreams:\n  - slug: 5\n    url: http://a\n", "t.yaml:2:11", "text"),
         ("upstreams: [{slug: a, url: a}, {slug: a, url: b}]", "t.yaml:1:32", "the same"),

@@ -5,7 +5,14 @@ import pytest
 from rest_framework.test import APIClient
 
 from ams.catalog.models import API, ConfigurationVersion, ResourceRegistration
-from ams.catalog.specs import APISpec, OperationSpec, ScopeSpec, UpstreamSpec
+from ams.catalog.specs import (
+    APISpec,
+    HealthSpec,
+    OperationSpec,
+    ScopeSpec,
+    TargetSpec,
+    UpstreamSpec,
+)
 from ams.http.management import serializers
 from ams.http.management.requests import NewSubscription, OpenAPIImport
 from ams.plans.models import Plan
@@ -22,7 +29,7 @@ from tests.factories.catalog import make_api, make_plan, make_product
 
 pytestmark = pytest.mark.django_db
 
-UPSTREAM = {"slug": "orders", "url": "http://127.0.0.1:9100"}
+UPSTREAM = {"slug": "orders", "url": "http://127.0.0.1:9100", "allow_internal": True}
 API_BODY = {
     "slug": "orders",
     "name": "Orders",
@@ -276,6 +283,8 @@ def test_plan_stays_with_the_product_of_its_address(manager):
     ("spec", "serializer"),
     [
         (UpstreamSpec, serializers.UpstreamSerializer),
+        (TargetSpec, serializers.TargetSerializer),
+        (HealthSpec, serializers.HealthSerializer),
         (ScopeSpec, serializers.ScopeSerializer),
         (OperationSpec, serializers.OperationSerializer),
         (APISpec, serializers.APISerializer),

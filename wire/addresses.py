@@ -28,6 +28,17 @@ _PRIVATE: Final[tuple[IPv4Network | IPv6Network, ...]] = (
     IPv4Network("192.168.0.0/16"),
     IPv6Network("fc00::/7"),
 )
+_SHARED: Final = IPv4Network("100.64.0.0/10")  # RFC 6598; some clouds number their clusters with it
+# Where clouds hand out their machines' credentials, outside of the link-local blocks.
+_METADATA: Final[frozenset[IPv4Address | IPv6Address]] = frozenset(
+    {
+        IPv4Address("100.100.100.200"),
+        IPv4Address("168.63.129.16"),
+        IPv4Address("192.0.0.192"),
+        IPv6Address("fd00:ec2::254"),
+        IPv6Address("fd20:ce::254"),
+    }
+)
 
 
 def parse_address(text: str) -> Address | None:
@@ -51,6 +62,19 @@ def is_private(address: Address) -> bool:
     Link-local is neither: clouds give out their machines' credentials there.
     """
     return address.is_loopback or _is_in(address, _PRIVATE)
+
+
+def may_be_upstream(address: Address, *, allow_internal: bool) -> bool:
+    """Whether calls may be forwarded to `address`.
+
+    Public addresses may; loopback, private and RFC 6598 ones with `allow_internal`. Link-local and
+    metadata addresses, multicast and forms that carry another address never.
+    """
+    if address in _METADATA:
+        return False
+    if is_public(address):
+        return True
+    return allow_internal and (is_private(address) or _is_in(address, (_SHARED,)))
 
 
 def _is_in(address: Address, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
