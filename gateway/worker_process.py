@@ -17,6 +17,7 @@ from gateway.config import Config
 from gateway.dataplane.pipeline import serve_call
 from gateway.dataplane.usage_journal import UsageJournalUnusable
 from gateway.front import listener
+from gateway.front.certificate import CertificateWatch
 from gateway.front.shared import Front
 from gateway.worker import Worker
 
@@ -50,7 +51,8 @@ async def _serve(settings: Config) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
     context = _make_context(settings)
-    loop.add_signal_handler(signal.SIGHUP, _reload, settings, context)
+    watch = _watch(settings, context)
+    loop.add_signal_handler(signal.SIGHUP, watch.reload if watch else lambda: None)
     worker = Worker(settings)
     await worker.start()
     plane = worker.plane
@@ -59,7 +61,9 @@ async def _serve(settings: Config) -> None:
         partial(serve_call, plane),
         scheme="https" if context else "http",
     )
-    keeping_time = asyncio.create_task(front.run())
+    background = [asyncio.create_task(front.run())]
+    if watch is not None:
+        background.append(asyncio.create_task(watch.run()))
     listening = listener.open_socket(settings.bind, settings.port)
     server = await listener.listen(front, listening, context)
     _settle()
@@ -69,7 +73,8 @@ async def _serve(settings: Config) -> None:
     front.wind_down()
     await worker.stop()
     front.abort_all()
-    keeping_time.cancel()
+    for task in background:
+        task.cancel()
 
 
 def _make_context(settings: Config) -> ssl.SSLContext | None:
@@ -83,16 +88,10 @@ def _make_context(settings: Config) -> ssl.SSLContext | None:
         ) from error
 
 
-def _reload(settings: Config, context: ssl.SSLContext | None) -> None:
-    """Read the certificate again (SIGHUP); what is not usable leaves the one in force."""
+def _watch(settings: Config, context: ssl.SSLContext | None) -> CertificateWatch | None:
     if context is None or settings.certificate is None or settings.key is None:
-        return
-    try:
-        listener.reload_certificate(context, settings.certificate, settings.key)
-    except OSError:
-        _log.exception("the new TLS certificate cannot be used, the one before stays")
-    else:
-        _log.info("the TLS certificate was read again")
+        return None
+    return CertificateWatch(context, settings.certificate, settings.key)
 
 
 def _settle() -> None:

@@ -25,6 +25,7 @@ class Configuration:
     router: Router
     entitlements: Entitlements
     clients: Mapping[str, UpstreamClient]  # by API id
+    total_timeouts: Mapping[str, float]  # seconds, by API id; 0: no limit
     metadata: ResourceMetadata
 
 
@@ -45,12 +46,14 @@ def prepare_configuration(
     except ValueError as error:
         raise MalformedSnapshot(f"upstreams: {error}") from error
     by_id = {upstream.id: client for upstream, client in clients.items()}
+    total = {upstream.id: upstream.total_timeout_seconds for upstream in snapshot.upstreams}
     upstreams.keep_only(clients)
     return Configuration(
         version=snapshot.version,
         router=router,
         entitlements=build_entitlements(snapshot, allowances),
         clients={api.id: by_id[api.upstream_id] for api in snapshot.apis},
+        total_timeouts={api.id: total[api.upstream_id] for api in snapshot.apis},
         metadata=ResourceMetadata(snapshot.apis, issuer=issuer, gateway_url=snapshot.gateway_url),
     )
 

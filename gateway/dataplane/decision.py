@@ -21,6 +21,7 @@ class Decision:
     meter_key: MeterKey
     client: UpstreamClient
     path_prefix: bytes
+    total_timeout_seconds: float  # from the request to the answer's last byte; 0: no limit
 
 
 def decide(configuration: Configuration, route: Route, phantom: PhantomToken) -> Decision:
@@ -56,4 +57,5 @@ def _work_out(configuration: Configuration, route: Route, phantom: PhantomToken)
         meter_key=entitlement.meter_key(route.api.id, route.operation.id),
         client=client,
         path_prefix=client.path_prefix,
+        total_timeout_seconds=configuration.total_timeouts[route.api.id],
     )

@@ -4,6 +4,9 @@ A small answer that is here as a whole leaves at once; a long one is handed on p
 waiting for the one before (back-pressure), and a client that goes away ends it.
 """
 
+import asyncio
+import time
+from collections.abc import Awaitable
 from typing import Final
 
 from gateway.dataplane import headers, ledger
@@ -41,8 +44,26 @@ _FORWARDED_HTTP: Final = (b"x-forwarded-proto", b"http")
 _PLAIN_CONNECTION: Final = frozenset({b"keep-alive", b"close"})
 
 
-async def forward(plane: Plane, call: Call) -> None:
+def forward(plane: Plane, call: Call) -> Awaitable[None]:
     """Answer the call with what its upstream says. Raises Refusal while nothing is sent yet."""
+    assert call.decision is not None  # noqa: S101 - authorise came before
+    if call.decision.total_timeout_seconds:
+        return _exchange_in_time(plane, call, call.decision.total_timeout_seconds)
+    return _exchange(plane, call)
+
+
+async def _exchange_in_time(plane: Plane, call: Call, seconds: float) -> None:
+    left = call.started + seconds - time.monotonic()
+    try:
+        async with asyncio.timeout(left):
+            await _exchange(plane, call)
+    except TimeoutError as error:
+        # Where the answer has begun it is cut; where not, this is the answer.
+        plane.counters.add("upstream_errors")
+        raise GatewayTimeout("The call took longer than this API lets one take.") from error
+
+
+async def _exchange(plane: Plane, call: Call) -> None:
     decision, route = call.decision, call.route
     assert decision is not None  # noqa: S101 - the stages before made both
     assert route is not None  # noqa: S101

@@ -45,12 +45,6 @@ def make_context(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-def reload_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    """Use the files as they are now for new connections. Raises OSError, with nothing changed."""
-    make_context(certificate, key)  # a pair that does not match would be half loaded
-    context.load_cert_chain(certificate, key)
-
-
 async def listen(
     front: Front, listening: socket.socket, context: ssl.SSLContext | None
 ) -> asyncio.Server:

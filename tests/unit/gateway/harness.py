@@ -135,6 +135,8 @@ class FakeInbound:
     sent: Answer = field(default_factory=lambda: Answer(0, [], b"", is_complete=False))
 
     async def read(self) -> bytes:
+        if self.chunks and isinstance(self.chunks[0], asyncio.Event):
+            await self.chunks.pop(0).wait()
         return self.chunks.pop(0) if self.chunks else b""
 
     def answer(self, status, fields, body, *, length=-1, closes=False) -> None:

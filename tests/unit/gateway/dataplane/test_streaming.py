@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from tests.unit.gateway.harness import Harness
+
 
 @pytest.fixture
 def token(gateway):
@@ -198,3 +200,65 @@ async def test_a_client_that_waits_for_100_continue_is_not_waited_for(gateway):
 
     assert answer.status == 401
     assert answer.is_complete
+
+
+@pytest.fixture
+async def hurried(upstream):
+    harness = Harness(upstream.url, total_timeout_seconds=0.2)
+    harness.configure()
+    yield harness
+    await harness.upstreams.close()
+
+
+async def test_a_call_that_takes_too_long_as_a_whole_is_504(hurried, upstream):
+    async def think(recorded, writer):
+        await asyncio.sleep(5)
+
+    upstream.answerer = think
+
+    answer = await hurried.call(token=hurried.authority.issue())
+
+    assert answer.status == 504
+    assert answer.problem["type"] == "/problems/gateway-timeout"
+    assert answer.problem["detail"] == "The call took longer than this API lets one take."
+    assert hurried.journal.statuses == [504]
+    await asyncio.wait_for(upstream.closed.wait(), 5)
+
+
+async def test_a_body_that_never_stands_still_ends_with_the_total_limit(hurried, upstream):
+    async def drip(recorded, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"1\r\n.\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    upstream.answerer = drip
+
+    answer = await asyncio.wait_for(hurried.call(token=hurried.authority.issue()), 5)
+
+    assert answer.status == 200
+    assert answer.body
+    assert not answer.is_complete
+    assert len(hurried.journal.rows) == 1
+
+
+async def test_a_client_that_drips_its_body_has_the_total_limit_too(hurried):
+    answer = await asyncio.wait_for(
+        hurried.call(
+            "/orders/v1/orders",
+            method="POST",
+            token=hurried.authority.issue(),
+            headers=[(b"content-length", b"5")],
+            body=[b"ab", asyncio.Event()],
+        ),
+        5,
+    )
+
+    assert answer.status == 504
+
+
+async def test_a_call_in_time_is_left_alone(hurried):
+    answer = await hurried.call(token=hurried.authority.issue())
+
+    assert answer.status == 200
