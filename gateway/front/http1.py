@@ -28,8 +28,11 @@ _METHODS: Final = {
 }
 
 
-class Http1Connection(asyncio.Protocol):
-    """The states: between requests, in a head, in a call (its body arriving or not), closing."""
+class Http1Connection:
+    """The states: between requests, in a head, in a call (its body arriving or not), closing.
+
+    An asyncio.Protocol by shape: a class with a base in Python cannot be compiled (`native_build`).
+    """
 
     __slots__ = (
         "_ahead",
@@ -140,7 +143,8 @@ class Http1Connection(asyncio.Protocol):
         current, self._current = self._current, None
         if current is not None:
             current.note_departure()
-        del self._parser  # breaks the cycle between parser and protocol
+        # Breaks the cycle between parser and protocol.
+        self._parser = cast("httptools.HttpRequestParser", None)
 
     def pause_writing(self) -> None:
         self._can_write = self.front.loop.create_future()

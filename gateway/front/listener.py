@@ -122,5 +122,5 @@ class Doorway(asyncio.Protocol):
         self._front.connections.discard(self)
         transport, self._transport = self._transport, None
         if transport is not None:
-            transport.set_protocol(connection)
+            transport.set_protocol(cast("asyncio.Protocol", connection))
             connection.connection_made(transport)

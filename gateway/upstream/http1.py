@@ -33,8 +33,11 @@ class Pool(Protocol):
         """Give up a connection that is gone, or about to be; may be called again."""
 
 
-class Connection(asyncio.Protocol):
-    """The state machine of one connection: idle, sending, waiting for a head, reading a body."""
+class Connection:
+    """The state machine of one connection: idle, sending, waiting for a head, reading a body.
+
+    An asyncio.Protocol by shape: a class with a base in Python cannot be compiled (`native_build`).
+    """
 
     __slots__ = (
         "_can_write",
@@ -264,7 +267,8 @@ class Connection(asyncio.Protocol):
         elif not self.is_lost:
             self.fail(errors.ConnectionLost("The upstream reset the connection."))
         self._transport = None
-        del self._parser  # breaks the cycle between parser and protocol
+        # Breaks the cycle between parser and protocol.
+        self._parser = cast("httptools.HttpResponseParser", None)
 
     def pause_writing(self) -> None:
         self._can_write = self._loop.create_future()

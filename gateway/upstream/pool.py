@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from typing import Final
+from typing import Final, cast
 
 from gateway.upstream import errors
 from gateway.upstream.http1 import Connection
@@ -130,7 +130,10 @@ class ConnectionPool:
         try:
             async with asyncio.timeout(self._connect_timeout_seconds):
                 await loop.create_connection(
-                    lambda: connection, self._host, self._port, ssl=self._context
+                    lambda: cast("asyncio.Protocol", connection),
+                    self._host,
+                    self._port,
+                    ssl=self._context,
                 )
         except TimeoutError as error:
             seconds = self._connect_timeout_seconds

@@ -28,6 +28,7 @@ from wire.gateway_snapshot import API, GatewaySnapshot, Operation, Plan, Subscri
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKERS = 2
+IS_NATIVE = "TOLLGATE_TEST_NATIVE" in os.environ
 
 
 def free_port() -> int:
@@ -124,6 +125,7 @@ class Gateway:
             "TOLLGATE_GATEWAY_WORKERS": str(WORKERS),
             "TOLLGATE_GATEWAY_CLIENT_SECRET": "secret",
             "TOLLGATE_GATEWAY_ACCESS_LOG": str(home / "access.log"),
+            "TOLLGATE_GATEWAY_NATIVE": "on" if IS_NATIVE else "off",
             **environ,
         }
         self.log = home / "gateway.log"
@@ -551,3 +553,9 @@ def test_what_is_missing_is_one_sentence(tmp_path, missing, hint):
     assert code == 2
     assert hint in text
     assert len(text.strip().splitlines()) == 1
+
+
+def test_workers_run_the_modules_that_were_asked_for(gateway):
+    maps = [Path(f"/proc/{pid}/maps").read_text() for pid in gateway.worker_pids()]
+
+    assert [("__mypyc" in one) for one in maps] == [IS_NATIVE] * WORKERS
