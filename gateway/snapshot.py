@@ -16,7 +16,8 @@ from typing import Final, Protocol
 
 from gateway.control_client import ControlFailed
 from gateway.counters import Counters
-from wire.gateway_snapshot import GatewaySnapshot, MalformedSnapshot, parse_snapshot
+from wire.gateway_snapshot import GatewaySnapshot, parse_snapshot
+from wire.snapshot_document import MalformedSnapshot
 
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0

@@ -4,15 +4,20 @@ Built by the control API, long-polled by every gateway worker, kept on disk as t
 good one. Identifiers are opaque strings; times are seconds; sizes are bytes.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-
-class MalformedSnapshot(ValueError):
-    """The document is not a usable snapshot; the message names the member."""
+from wire.snapshot_document import (
+    Head,
+    MalformedSnapshot,
+    digest_of,
+    encode_document,
+    encode_row,
+    write_digest,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +147,16 @@ class GatewaySnapshot:
     gateway_url: str = ""  # where clients reach the gateway: scheme, host and port
 
     def encode(self) -> bytes:
-        """Return the JSON document."""
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
+        """Return the document, a row on each line (`snapshot_document`)."""
+        values = asdict(self)
+        version = values.pop("version")
+        rows = {
+            kind: [encode_row(row) for row in values.pop(kind)]
+            for kind in list(values)
+            if isinstance(values[kind], tuple)
+        }
+        digest = write_digest(digest_of(values, rows))
+        return encode_document(Head(version=version, digest=digest, members=values), rows)
 
 
 T = TypeVar("T")
@@ -153,16 +166,26 @@ def parse_snapshot(document: object) -> GatewaySnapshot:
     """Return the snapshot in `document`. Raises MalformedSnapshot, naming the member."""
     if not isinstance(document, Mapping) or type(document.get("version")) is not int:
         raise MalformedSnapshot("version: an integer is expected.")
-    snapshot = GatewaySnapshot(
-        version=document["version"],
-        apis=tuple(_api(row) for row in _rows(document, "apis")),
-        upstreams=tuple(_upstream(row) for row in _rows(document, "upstreams")),
-        plans=tuple(_plan(row) for row in _rows(document, "plans")),
-        subscriptions=tuple(_build(Subscription, row) for row in _rows(document, "subscriptions")),
-        gateway_url=str(document.get("gateway_url", "")),
+    rows: dict[str, Any] = {
+        kind: tuple(read(row) for row in _rows(document, kind)) for kind, read in KINDS.items()
+    }
+    by_id = {kind: {row.id: row for row in found} for kind, found in rows.items()}
+    for kind, found in rows.items():
+        for row in found:
+            check_references(kind, row, by_id)
+    return GatewaySnapshot(
+        version=document["version"], gateway_url=str(document.get("gateway_url", "")), **rows
     )
-    _check(snapshot)
-    return snapshot
+
+
+def check_references(kind: str, row: Any, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise MalformedSnapshot when `row` names something that is not in `rows`, by kind and id."""
+    for member, other in REFERENCES.get(kind, ()):
+        named = getattr(row, member)
+        for identifier in named if isinstance(named, tuple) else (named,):
+            if identifier not in rows[other]:
+                name = getattr(row, "slug", row.id)
+                raise MalformedSnapshot(f"{kind}: {name}: {member}: unknown {identifier!r}.")
 
 
 def _rows(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -174,12 +197,27 @@ def _rows(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 def _build(kind: type[T], row: Mapping[str, Any], **replaced: object) -> T:
     # Unknown members are ignored, so that an older gateway reads a newer snapshot.
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]  # every caller passes a dataclass
-    members = {name: value for name, value in row.items() if name in known} | replaced
+    known = _plain_types(kind)  # type: ignore[arg-type]  # a class is hashable
+    members = {name: value for name, value in row.items() if name in known}
+    for name, value in members.items():
+        expected = known[name]
+        if expected is not None and type(value) is not expected and name not in replaced:
+            if expected is float and type(value) is int:
+                continue
+            raise MalformedSnapshot(
+                f"{kind.__name__} {row.get('id', '')}: {name}: {expected.__name__} is expected."
+            )
     try:
-        return kind(**members)
+        return kind(**(members | replaced))
     except TypeError as error:
-        raise MalformedSnapshot(f"{kind.__name__}: {error}") from error
+        raise MalformedSnapshot(f"{kind.__name__} {row.get('id', '')}: {error}") from error
+
+
+@cache
+def _plain_types(kind: type[Any]) -> dict[str, type | None]:
+    """Return the members, each with its type; None for what is no plain value."""
+    plain = (str, int, float, bool)
+    return {f.name: f.type if f.type in plain else None for f in fields(kind)}
 
 
 def _api(row: Mapping[str, Any]) -> API:
@@ -189,17 +227,32 @@ def _api(row: Mapping[str, Any]) -> API:
     )
     scopes = tuple(row.get("scopes", ()))
     origins = tuple(row.get("websocket_origins", ()))
-    return _build(API, row, operations=operations, scopes=scopes, websocket_origins=origins)
+    api = _build(API, row, operations=operations, scopes=scopes, websocket_origins=origins)
+    if not api.base_path.startswith("/") or api.base_path.endswith("/"):
+        raise MalformedSnapshot(f"apis: base path {api.base_path!r} needs a leading / only.")
+    return api
 
 
 def _upstream(row: Mapping[str, Any]) -> Upstream:
     health = row.get("health")
-    return _build(
+    upstream = _build(
         Upstream,
         row,
         targets=tuple(_build(Target, target) for target in _rows(row, "targets")),
         health=_build(HealthCheck, health) if health else None,
     )
+    _check_upstream(upstream)
+    return upstream
+
+
+def _check_upstream(upstream: Upstream) -> None:
+    for url in (upstream.url, *(target.url for target in upstream.targets)):
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise MalformedSnapshot(f"upstreams: {url!r} is not an http or https URL.")
+    if any(target.weight < 1 for target in upstream.targets):
+        raise MalformedSnapshot(f"upstreams: {upstream.slug}: a weight is below 1.")
+    if upstream.health is not None and not upstream.health.path.startswith("/"):
+        raise MalformedSnapshot(f"upstreams: {upstream.slug}: a health path begins with /.")
 
 
 def _plan(row: Mapping[str, Any]) -> Plan:
@@ -213,26 +266,19 @@ def _plan(row: Mapping[str, Any]) -> Plan:
     )
 
 
-def _check(snapshot: GatewaySnapshot) -> None:
-    upstream_ids = {upstream.id for upstream in snapshot.upstreams}
-    for upstream in snapshot.upstreams:
-        _check_upstream(upstream)
-    for api in snapshot.apis:
-        if api.upstream_id not in upstream_ids:
-            raise MalformedSnapshot(f"apis: {api.slug} names an unknown upstream.")
-        if not api.base_path.startswith("/") or api.base_path.endswith("/"):
-            raise MalformedSnapshot(f"apis: base path {api.base_path!r} needs a leading / only.")
-    plan_ids = {plan.id for plan in snapshot.plans}
-    for subscription in snapshot.subscriptions:
-        if subscription.plan_id not in plan_ids:
-            raise MalformedSnapshot(f"subscriptions: {subscription.id} names an unknown plan.")
+def _subscription(row: Mapping[str, Any]) -> Subscription:
+    return _build(Subscription, row)
 
 
-def _check_upstream(upstream: Upstream) -> None:
-    for url in (upstream.url, *(target.url for target in upstream.targets)):
-        if urlsplit(url).scheme not in {"http", "https"}:
-            raise MalformedSnapshot(f"upstreams: {url!r} is not an http or https URL.")
-    if any(target.weight < 1 for target in upstream.targets):
-        raise MalformedSnapshot(f"upstreams: {upstream.slug}: a weight is below 1.")
-    if upstream.health is not None and not upstream.health.path.startswith("/"):
-        raise MalformedSnapshot(f"upstreams: {upstream.slug}: a health path begins with /.")
+# The lists of a snapshot: how a row of each is read. A change puts and drops rows by their `id`.
+KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
+    "upstreams": _upstream,
+    "apis": _api,
+    "plans": _plan,
+    "subscriptions": _subscription,
+}
+# Members that name rows of another kind, which must be there.
+REFERENCES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "apis": (("upstream_id", "upstreams"),),
+    "subscriptions": (("plan_id", "plans"),),
+}

@@ -12,7 +12,8 @@ from gateway.dataplane.resource_metadata import ResourceMetadata
 from gateway.dataplane.routing import BadTemplate, Router
 from gateway.dataplane.upstreams import Upstreams
 from gateway.upstream.client import UpstreamClient
-from wire.gateway_snapshot import GatewaySnapshot, MalformedSnapshot, Plan
+from wire.gateway_snapshot import GatewaySnapshot, Plan
+from wire.snapshot_document import MalformedSnapshot
 
 _OVERAGES: Final = frozenset({"block", "bill"})
 

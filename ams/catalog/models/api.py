@@ -145,10 +145,14 @@ class Operation(models.Model):
 
 
 class ConfigurationVersion(models.Model):
-    """One row: the version of the gateway snapshot, raised in the transaction of each change."""
+    """One row: the version of the gateway snapshot, raised in the transaction of each change.
+
+    Up to `version`, `catalog_version` is the last that changed something else than subscriptions.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     version = models.BigIntegerField(default=1)
+    catalog_version = models.BigIntegerField(default=1)
 
 
 class ResourceRegistration(models.Model):

@@ -40,6 +40,9 @@ class Subscription(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     activated_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    # The version of the configuration that last changed it: gateways are sent what is newer than
+    # what they have, not 100,000 rows.
+    changed_in_version = models.BigIntegerField(default=1, db_index=True, editable=False)
 
     class Meta:
         constraints = [

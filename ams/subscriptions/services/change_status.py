@@ -26,7 +26,7 @@ def change_status(
     `subject` bounds the search to one subscriber's own. Raises NotFound, and InvalidTransition
     when the present status is not in `allowed_from`.
     """
-    raise_configuration_version()
+    version = raise_configuration_version(catalog_stays=True)
     found = Subscription.objects.filter(pk=subscription_id)
     if subject:
         found = found.filter(subscriber__subject=subject)
@@ -41,5 +41,6 @@ def change_status(
         subscription.activated_at = timezone.now()
     if to not in OPEN:
         subscription.ended_at = timezone.now()
+    subscription.changed_in_version = version
     subscription.save()
     return subscription

@@ -22,7 +22,7 @@ def save_subscription(*, spec: SubscriptionSpec) -> Subscription:
     InvalidFields.
     """
     # First of all: its row lock makes changes one after the other, so that the checks hold.
-    raise_configuration_version()
+    version = raise_configuration_version(catalog_stays=True)
     checks = check_subscription(spec)
     checks.finish()
     plan = Plan.objects.filter(product__slug=spec.product, slug=spec.plan).first()
@@ -36,6 +36,7 @@ def save_subscription(*, spec: SubscriptionSpec) -> Subscription:
     subscription.application_name = spec.application_name
     subscription.status = spec.status
     subscription.activated_at = _activated_at(subscription, spec)
+    subscription.changed_in_version = version
     subscription.save()
     return subscription
 

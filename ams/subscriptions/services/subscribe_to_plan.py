@@ -34,7 +34,7 @@ def subscribe_to_plan(
     when the plan is not on offer, AlreadySubscribed, and InvalidFields.
     """
     # First of all: its row lock makes two clicks on one button come one after the other.
-    raise_configuration_version()
+    version = raise_configuration_version(catalog_stays=True)
     plan = _find_plan(plan_id)
     spec = SubscriptionSpec(
         client_id=client_id,
@@ -57,6 +57,7 @@ def subscribe_to_plan(
         plan=plan,
         status=Subscription.Status.ACTIVE if is_active else Subscription.Status.PENDING,
         activated_at=(activated_at or timezone.now()) if is_active else None,
+        changed_in_version=version,
     )
 
 
