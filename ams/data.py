@@ -65,6 +65,8 @@ class PlanData:
     quota_overage: str
     components: tuple[PriceComponentData, ...]
     is_free: bool
+    billable_statuses: tuple[str, ...] = ()  # "4xx", "404" or "400-403"
+    billable_causes: tuple[str, ...] = ()  # "upstream" | "client" | "gateway"
 
 
 @dataclass(frozen=True, slots=True)

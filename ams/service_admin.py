@@ -40,7 +40,8 @@ class ServiceForm(RowForm):
         for problem in self.problems:
             if problem.path and problem.path[0] in self.sections:
                 continue
-            names = ["_".join(map(str, problem.path)), *map(str, problem.path[:1])]
+            path = problem.path
+            names = ["_".join(map(str, path[:size])) for size in range(len(path), 0, -1)]
             known = [name for name in names if name in self.fields]
             if known:
                 self.add_error(known[0], problem.message)

@@ -7,6 +7,12 @@ from typing import Final
 from ams.data import PlanData, PriceComponentData
 from portal.money import format_minor, format_unit_price
 
+_BY_CAUSE: Final = {
+    "upstream": "answers of the API",
+    "client": "calls that the gateway refuses or you break off",
+    "gateway": "calls that the API does not answer",
+}
+_STATUSES: Final = {f"{digit}xx": f"{digit}00 to {digit}99" for digit in range(1, 6)}
 _WINDOWS: Final = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
 
 
@@ -20,6 +26,7 @@ class PlanWords:
     rate_limit: str
     quota: str
     approval: str
+    billed: str
 
 
 def describe_plan(plan: PlanData) -> PlanWords:
@@ -35,8 +42,18 @@ def describe_plan(plan: PlanData) -> PlanWords:
         ),
         rate_limit=_rate_limit(plan),
         quota=_quota(plan),
+        billed="" if plan.is_free else _billed(plan),
         approval="Approved by the API team first" if plan.requires_approval else "Starts at once",
     )
+
+
+def _billed(plan: PlanData) -> str:
+    """Say which calls cost something: the plan's rule, in the order of the classes."""
+    causes = [_BY_CAUSE[cause] for cause in _BY_CAUSE if cause in plan.billable_causes]
+    if not causes or not plan.billable_statuses:
+        return "No call is billed"
+    statuses = ", ".join(_STATUSES.get(text, text) for text in plan.billable_statuses)
+    return f"Billed are {' and '.join(causes)} with status {statuses}"
 
 
 def _headline(plan: PlanData) -> tuple[str, str]:

@@ -13,7 +13,14 @@ from ams.plans.services.delete_plan import delete_plan
 from ams.plans.services.delete_product import delete_product
 from ams.plans.services.save_plan import save_plan
 from ams.plans.services.save_product import save_product
-from ams.plans.specs import ComponentSpec, PlanSpec, ProductSpec, QuotaSpec, RateLimitSpec
+from ams.plans.specs import (
+    BillableSpec,
+    ComponentSpec,
+    PlanSpec,
+    ProductSpec,
+    QuotaSpec,
+    RateLimitSpec,
+)
 from ams.service_admin import ServiceAdmin, ServiceInline
 
 Rows = Mapping[str, list[Mapping[str, Any]]]
@@ -89,6 +96,14 @@ class PlanAdmin(ServiceAdmin):
                 "description": "No calls: no quota. Overage: block what is above, or bill it.",
             },
         ),
+        (
+            "Billed calls",
+            {
+                "fields": ("billable_statuses", "billable_causes"),
+                "description": "Billed are calls with one of these statuses and one of these"
+                " causes. Neither changes what the quota counts: every call that is let through.",
+            },
+        ),
     )
 
     @display(description="Rate limit")
@@ -116,6 +131,10 @@ class PlanAdmin(ServiceAdmin):
             product=cleaned["product"].slug,
             rate_limit=_rate_limit(cleaned),
             quota=_quota(cleaned),
+            billable=BillableSpec(
+                statuses=tuple(cleaned["billable_statuses"]),
+                causes=tuple(cleaned["billable_causes"]),
+            ),
             components=tuple(
                 ComponentSpec(
                     kind=row["kind"],

@@ -5,12 +5,19 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from django import forms
-from unfold.widgets import UnfoldAdminTextareaWidget
+from django.contrib.postgres.forms import SimpleArrayField
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from ams.plans.models import Plan, PriceComponent, Product
 from ams.plans.specs import TierSpec
 from ams.service_admin import RowForm, ServiceForm
+from wire.usage_batch import Cause
 
+_CAUSES: Final = {
+    Cause.UPSTREAM: "the API, which answered, whatever it said",
+    Cause.CLIENT: "the client: refused by the gateway, or gone before the answer",
+    Cause.GATEWAY: "the gateway: it failed, or got no whole answer of the API",
+}
 _TIER: Final = re.compile(r"([0-9]{1,18}|rest) *: *([0-9.]{1,20})")
 
 
@@ -21,6 +28,20 @@ class ProductForm(ServiceForm):
 
 
 class PlanForm(ServiceForm):
+    billable_statuses = SimpleArrayField(
+        forms.CharField(),
+        required=False,
+        label="Statuses",
+        help_text="2xx, 404, 410-412. Separated by commas; none: no call is billed.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+    billable_causes = forms.MultipleChoiceField(
+        choices=[(cause.value, text) for cause, text in _CAUSES.items()],
+        required=False,
+        label="Caused by",
+        widget=forms.CheckboxSelectMultiple,
+    )
+
     class Meta:
         model = Plan
         fields = (
@@ -39,6 +60,8 @@ class PlanForm(ServiceForm):
             "quota_calls",
             "quota_period",
             "quota_overage",
+            "billable_statuses",
+            "billable_causes",
         )
 
 

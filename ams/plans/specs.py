@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ams.plans.billable import DEFAULT_CAUSES, DEFAULT_STATUSES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductSpec:
@@ -30,6 +32,14 @@ class QuotaSpec:
     calls: int
     period: str = "month"
     overage: str = "block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillableSpec:
+    """Billed are calls with one of `statuses` (4xx, 404, 400-403) and one of `causes`."""
+
+    statuses: tuple[str, ...] = DEFAULT_STATUSES
+    causes: tuple[str, ...] = DEFAULT_CAUSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,4 +75,5 @@ class PlanSpec:
     timezone: str = "UTC"
     rate_limit: RateLimitSpec | None = None
     quota: QuotaSpec | None = None
+    billable: BillableSpec = BillableSpec()
     components: tuple[ComponentSpec, ...] = ()

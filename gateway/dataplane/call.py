@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gateway.usage.segment import BY_CLIENT
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable
@@ -59,6 +61,7 @@ class Call:
 
     __slots__ = (
         "authorization",
+        "cause",
         "chunked",
         "client_address",
         "client_gone",
@@ -120,6 +123,7 @@ class Call:
         self.request_bytes = 0
         self.response_bytes = 0
         self.status = 0  # 0 until the answer has begun
+        self.cause = BY_CLIENT  # whose doing the status is
 
     def client_left(self) -> None:
         """Stop working for a client that has gone."""

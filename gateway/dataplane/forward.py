@@ -23,6 +23,7 @@ from gateway.dataplane.plane import Plane
 from gateway.dataplane.request_body import may_have_body, open_body
 from gateway.upstream import errors as upstream_errors
 from gateway.upstream.client import UpstreamResponse
+from gateway.usage.segment import BY_GATEWAY, BY_UPSTREAM
 
 _METHODS: Final = {
     name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -141,6 +142,7 @@ def _response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.He
 def _send_whole(plane: Plane, call: Call, response: UpstreamResponse, body: bytes) -> None:
     fields, length = _response_fields(call, response)
     call.status = response.status
+    call.cause = BY_UPSTREAM
     call.response_bytes = len(body)
     ledger.close(plane, call)
     length_of_head = int(length) if length and call.method == "HEAD" else -1
@@ -151,6 +153,7 @@ async def _stream(plane: Plane, call: Call, response: UpstreamResponse) -> None:
     fields, length = _response_fields(call, response)
     announced = int(length) if length else -1
     call.status = response.status
+    call.cause = BY_UPSTREAM
     call.response = response
     try:
         if not call.client_gone:
@@ -159,6 +162,7 @@ async def _stream(plane: Plane, call: Call, response: UpstreamResponse) -> None:
     except upstream_errors.UpstreamError:
         # Begun already: the front cuts the connection, so the client sees that it is not whole.
         if not call.client_gone:
+            call.cause = BY_GATEWAY
             plane.counters.add("upstream_errors")
     finally:
         response.abort()

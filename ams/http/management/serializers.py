@@ -11,6 +11,7 @@ from rest_framework import serializers
 from ams.catalog.models import API
 from ams.plans.models import Plan, PriceComponent
 from ams.subscriptions.models import Subscription
+from wire.usage_batch import Cause
 
 
 class TargetSerializer(serializers.Serializer[Any]):
@@ -136,6 +137,18 @@ class QuotaSerializer(serializers.Serializer[Any]):
     overage = serializers.ChoiceField(choices=Plan.Overage.choices, required=False)
 
 
+class BillableSerializer(serializers.Serializer[Any]):
+    statuses = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="4xx, 404 or 400-403"
+    )
+    causes = serializers.ListField(
+        child=serializers.ChoiceField(choices=[cause.value for cause in Cause]),
+        required=False,
+        help_text="Who made the call end as it did: upstream (the API answered), client (the"
+        " gateway refused it, or the client left), gateway (no whole answer could be had).",
+    )
+
+
 class _PriceField(serializers.DecimalField):
     """A price per call in major units; answered as text, so that it stays exact."""
 
@@ -172,6 +185,7 @@ class PlanSerializer(serializers.Serializer[Any]):
     timezone = serializers.CharField(required=False, help_text="Europe/Berlin")
     rate_limit = RateLimitSerializer(required=False, allow_null=True)
     quota = QuotaSerializer(required=False, allow_null=True)
+    billable = BillableSerializer(required=False)
     components = ComponentSerializer(many=True, required=False)
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ams.data import HourData, QuotaData, SubscriberRef, UsageData
 from ams.errors import NotFound
-from ams.metering.models import HourlyUsage
+from ams.metering.models import Cause, HourlyUsage
 from ams.metering.quota_period import get_quota_period
 from ams.plans.models import Plan
 from ams.subscriptions.models import Subscription
@@ -24,7 +24,7 @@ def get_usage(
     """Return the calls of the last `hours` clock hours, the running one included, oldest first.
 
     Hours without calls are there too. Counts what is folded: a call shows up within 5 s. The
-    quota counts every call but those the gateway refused with 429; where a time zone is not
+    quota counts every call but those the gateway itself refused with 429; where a time zone is not
     whole hours off UTC, the hour around the period's start counts to the earlier period. At
     most 31 days. Raises NotFound, also for another's subscription. Runs 3 queries.
     """
@@ -75,7 +75,7 @@ def _read_quota(subscription_id: str, plan: Plan) -> QuotaData | None:
         HourlyUsage.objects.filter(
             subscription_id=subscription_id, hour_at__gte=start, hour_at__lt=end
         )
-        .exclude(status=_TOO_MANY_REQUESTS)
+        .exclude(status=_TOO_MANY_REQUESTS, cause=Cause.CLIENT)
         .aggregate(calls=Sum("calls"))["calls"]
     )
     return QuotaData(

@@ -1,9 +1,22 @@
 """Products bundle APIs; plans say how much of a product one may use, and what it costs."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from ams.catalog.models import API
+from ams.plans.billable import DEFAULT_CAUSES, DEFAULT_STATUSES
+from wire.usage_batch import Cause
 from wire.uuid7 import uuid7
+
+
+def list_default_statuses() -> list[str]:
+    """Return the default of `Plan.billable_statuses`; migrations name this function."""
+    return list(DEFAULT_STATUSES)
+
+
+def list_default_causes() -> list[str]:
+    """Return the default of `Plan.billable_causes`; migrations name this function."""
+    return list(DEFAULT_CAUSES)
 
 
 class Product(models.Model):
@@ -48,6 +61,15 @@ class Plan(models.Model):
     quota_calls = models.PositiveBigIntegerField(null=True, blank=True)
     quota_period = models.CharField(max_length=8, choices=Period, default=Period.MONTH)
     quota_overage = models.CharField(max_length=8, choices=Overage, default=Overage.BLOCK)
+    # Which calls are billed: those with one of these statuses and one of these causes.
+    billable_statuses = ArrayField(
+        models.CharField(max_length=7), default=list_default_statuses, blank=True
+    )
+    billable_causes = ArrayField(
+        models.CharField(max_length=8, choices=[(cause.value, cause.value) for cause in Cause]),
+        default=list_default_causes,
+        blank=True,
+    )
 
     class Meta:
         constraints = [

@@ -64,6 +64,8 @@ def plan_data(plan: Plan) -> PlanData:
             for row in spec.components
         ),
         is_free=is_free(spec),
+        billable_statuses=spec.billable.statuses,
+        billable_causes=spec.billable.causes,
     )
 
 

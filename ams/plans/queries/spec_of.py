@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from ams.plans.models import Plan, PriceComponent, Product
 from ams.plans.specs import (
+    BillableSpec,
     ComponentSpec,
     PlanSpec,
     ProductSpec,
@@ -39,6 +40,9 @@ def spec_of_plan(plan: Plan) -> PlanSpec:
         timezone=plan.timezone,
         rate_limit=_rate_limit(plan),
         quota=_quota(plan),
+        billable=BillableSpec(
+            statuses=tuple(plan.billable_statuses), causes=tuple(plan.billable_causes)
+        ),
         components=tuple(map(spec_of_component, plan.components.all())),
     )
 

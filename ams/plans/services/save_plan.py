@@ -47,6 +47,8 @@ def save_plan(*, spec: PlanSpec, plan_id: uuid.UUID | None = None) -> Plan:
         setattr(plan, name, getattr(spec, name))
     _set_rate_limit(plan, spec.rate_limit)
     _set_quota(plan, spec.quota)
+    plan.billable_statuses = list(spec.billable.statuses)
+    plan.billable_causes = list(spec.billable.causes)
     plan.save()
     plan.components.all().delete()
     PriceComponent.objects.bulk_create(

@@ -36,6 +36,8 @@ PLAN_FIELDS = {
     "rate_limit_window_seconds": "1",
     "quota_period": "month",
     "quota_overage": "block",
+    "billable_statuses": "2xx, 404",
+    "billable_causes": ["upstream", "client"],
 }
 
 
@@ -290,7 +292,10 @@ def test_plan_is_added_with_its_price(admin):
         {"up_to": 10000, "unit_price": "0.002"},
         {"up_to": None, "unit_price": "0.001"},
     ]
+    assert plan.billable_statuses == ["2xx", "404"]
+    assert plan.billable_causes == ["upstream", "client"]
     page = admin.get(f"/admin/plans/plan/{plan.pk}/change/").content.decode()
+    assert 'value="2xx,404"' in page
     assert "10000: 0.002\nrest: 0.001" in page
 
 
@@ -300,6 +305,7 @@ def test_problems_of_a_plan_are_shown_at_their_fields(admin):
         **PLAN_FIELDS,
         "product": product.pk,
         "timezone": "Mars/Olympus",
+        "billable_statuses": "2xx, 6xx",
         "rate_limit_calls": "0",
         **rows(
             "components",
@@ -311,7 +317,7 @@ def test_problems_of_a_plan_are_shown_at_their_fields(admin):
     answer = admin.post("/admin/plans/plan/add/", data)
 
     found = errors_in(answer).keys()
-    assert found == {"timezone", "rate_limit_calls", "components-0-tiers"}
+    assert found == {"timezone", "rate_limit_calls", "billable_statuses", "components-0-tiers"}
 
 
 @pytest.mark.parametrize(

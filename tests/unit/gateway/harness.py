@@ -18,6 +18,7 @@ from gateway.dataplane.pipeline import serve_call
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.token_cache import TokenCache
 from gateway.dataplane.upstreams import Upstreams
+from gateway.dataplane.usage_journal import BY_CLIENT, BY_GATEWAY, BY_UPSTREAM
 from wire.bearer import Prefix, mint
 from wire.gateway_snapshot import (
     API,
@@ -30,6 +31,7 @@ from wire.gateway_snapshot import (
     Upstream,
 )
 
+_CAUSES = {BY_UPSTREAM: "upstream", BY_CLIENT: "client", BY_GATEWAY: "gateway"}
 ISSUER = "http://issuer.test"
 RESOURCE = "https://api.test/orders"
 
@@ -88,9 +90,11 @@ class ClosedOffice:
 @dataclass
 class RecordingJournal:
     rows: list[tuple] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
 
-    def record(self, key, status, *, request_bytes, response_bytes, latency_ms, now) -> None:
-        self.rows.append((key, status, request_bytes, response_bytes))
+    def record(self, key, outcome, *, request_bytes, response_bytes, latency_ms, now) -> None:
+        self.rows.append((key, outcome & 0xFFFF, request_bytes, response_bytes))
+        self.causes.append(_CAUSES[outcome & ~0xFFFF])
 
     @property
     def statuses(self) -> list[int]:

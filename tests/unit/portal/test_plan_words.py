@@ -86,6 +86,16 @@ def test_limits_are_in_plain_words():
     assert words.approval == "Approved by the API team first"
 
 
+def test_what_is_billed_is_said_where_something_costs():
+    rule = {"billable_statuses": ("2xx", "404"), "billable_causes": ("upstream",)}
+
+    assert describe_plan(plan(PER_CALL, **rule)).billed == (
+        "Billed are answers of the API with status 200 to 299, 404"
+    )
+    assert describe_plan(plan(**rule)).billed == ""
+    assert describe_plan(plan(PER_CALL)).billed == "No call is billed"
+
+
 def test_unusual_window_is_given_in_seconds():
     words = describe_plan(plan(rate_limit_calls=5, rate_limit_window_seconds=90))
 

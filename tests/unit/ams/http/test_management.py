@@ -45,6 +45,7 @@ PLAN = {
     "name": "Growth",
     "rate_limit": {"calls": 10},
     "quota": {"calls": 1000, "overage": "bill"},
+    "billable": {"statuses": ["2xx", "404"]},
     "components": [
         {"kind": "flat_fee", "label": "Fee", "amount_minor": 2900},
         {
@@ -73,6 +74,7 @@ def test_catalog_is_built_read_changed_and_taken_away(manager):
     assert post(manager, "products", product).status_code == 201
     plan = post(manager, "products/orders/plans", PLAN).json()
     assert plan["components"][1]["tiers"][0] == {"up_to": 10, "unit_price": "0.002"}
+    assert plan["billable"] == {"statuses": ["2xx", "404"], "causes": ["upstream"]}
     assert plan["rate_limit"] == {"calls": 10, "window_seconds": 60, "burst": None}
 
     renamed = put(manager, "apis/orders", API_BODY | {"name": "New"}).json()

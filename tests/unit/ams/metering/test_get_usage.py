@@ -78,13 +78,14 @@ def test_quota_counts_this_period_but_not_what_the_limit_refused():
         subscription,
         make_row(now, calls=5),
         make_row(now, status=500, calls=2),
-        make_row(now, status=429, calls=50),
+        make_row(now, status=429, calls=50, cause="client"),
+        make_row(now, status=429, calls=1, cause="upstream"),
         make_row(month_start - timedelta(hours=1), calls=100),
     )
 
     quota = get_usage(subscriber=ALICE, subscription_id=subscription.pk).quota
 
-    assert (quota.used, quota.limit, quota.period, quota.overage) == (7, 1000, "month", "bill")
+    assert (quota.used, quota.limit, quota.period, quota.overage) == (8, 1000, "month", "bill")
     assert quota.resets_at > now
     assert quota.resets_at.day == 1
 

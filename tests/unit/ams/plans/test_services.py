@@ -13,6 +13,7 @@ from ams.plans.services.delete_product import delete_product
 from ams.plans.services.save_plan import save_plan
 from ams.plans.services.save_product import save_product
 from ams.plans.specs import (
+    BillableSpec,
     ComponentSpec,
     ProductSpec,
     QuotaSpec,
@@ -27,6 +28,7 @@ FULL = {
     "timezone": "Europe/Berlin",
     "rate_limit": RateLimitSpec(calls=10, window_seconds=1, burst=20),
     "quota": QuotaSpec(calls=1000, period="day", overage="bill"),
+    "billable": BillableSpec(statuses=("2xx", "404", "410-412"), causes=("client", "upstream")),
     "components": (
         ComponentSpec(kind="flat_fee", label="Fee", amount_minor=2900),
         ComponentSpec(
@@ -86,6 +88,11 @@ def test_product_reads_back_as_it_was_written():
         ({"quota": QuotaSpec(calls=2**63)}, "quota.calls"),
         ({"quota": QuotaSpec(calls=1, period="year")}, "quota.period"),
         ({"quota": QuotaSpec(calls=1, overage="ignore")}, "quota.overage"),
+        ({"billable": BillableSpec(statuses=("2xx", "6xx"))}, "billable.statuses[1]"),
+        ({"billable": BillableSpec(statuses=("404-400",))}, "billable.statuses[0]"),
+        ({"billable": BillableSpec(statuses=("200",) * 21)}, "billable.statuses"),
+        ({"billable": BillableSpec(causes=("api",))}, "billable.causes[0]"),
+        ({"billable": BillableSpec(causes=("client", "client"))}, "billable.causes[1]"),
     ],
 )
 def test_unusable_plan_is_refused_by_field(changes, field):

@@ -490,6 +490,7 @@ async def test_each_call_of_a_subscription_is_metered_once_whatever_its_end(
     await gateway.call(token=token)
 
     assert gateway.journal.statuses == [200, 500, 413, 429]
+    assert gateway.journal.causes == ["upstream", "upstream", "client", "client"]
     key = gateway.journal.rows[0][0]
     assert (key.subscription_id, key.client_id, key.plan_id, key.api_id, key.operation_id) == (
         "sub-1",
