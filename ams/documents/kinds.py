@@ -8,13 +8,15 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from ams.catalog.models import API, Upstream
-from ams.catalog.queries.spec_of import spec_of_api, spec_of_upstream
+from ams.catalog.models import API, Issuer, Upstream
+from ams.catalog.queries.spec_of import spec_of_api, spec_of_issuer, spec_of_upstream
 from ams.catalog.services.delete_api import delete_api
+from ams.catalog.services.delete_issuer import delete_issuer
 from ams.catalog.services.delete_upstream import delete_upstream
 from ams.catalog.services.save_api import save_api
+from ams.catalog.services.save_issuer import save_issuer
 from ams.catalog.services.save_upstream import save_upstream
-from ams.catalog.specs import APISpec, UpstreamSpec
+from ams.catalog.specs import APISpec, IssuerSpec, UpstreamSpec
 from ams.errors import InUse
 from ams.plans.models import Plan, Product
 from ams.plans.queries.spec_of import spec_of_plan, spec_of_product
@@ -59,8 +61,14 @@ def _load_upstreams() -> list[Present]:
     return [Present(row.pk, spec_of_upstream(row)) for row in rows]
 
 
+def _load_issuers() -> list[Present]:
+    return [Present(row.pk, spec_of_issuer(row)) for row in Issuer.objects.order_by("slug")]
+
+
 def _load_apis() -> list[Present]:
-    rows = API.objects.select_related("upstream").prefetch_related("scopes", "operations")
+    rows = API.objects.select_related("upstream").prefetch_related(
+        "scopes", "operations", "issuers"
+    )
     return [Present(row.pk, spec_of_api(row)) for row in rows.order_by("slug")]
 
 
@@ -108,7 +116,8 @@ def _complete_api(wanted: APISpec, present: APISpec | None) -> APISpec:
     del present
     # An address that is written out although it is the default is no difference.
     default = settings.GATEWAY_URL + wanted.base_path
-    return dataclasses.replace(wanted, resource="") if wanted.resource == default else wanted
+    resource = "" if wanted.resource == default else wanted.resource
+    return dataclasses.replace(wanted, resource=resource, issuers=tuple(sorted(wanted.issuers)))
 
 
 def _complete_product(wanted: ProductSpec, present: ProductSpec | None) -> ProductSpec:
@@ -144,6 +153,14 @@ KINDS: Final = (
         load=_load_upstreams,
         save=lambda spec, known: save_upstream(spec=spec, upstream_id=known),
         remove=lambda present: delete_upstream(upstream_id=present.id),
+    ),
+    Kind(
+        section="issuers",
+        spec_type=IssuerSpec,
+        key=lambda spec: str(spec.slug),
+        load=_load_issuers,
+        save=lambda spec, known: save_issuer(spec=spec, issuer_id=known),
+        remove=lambda present: delete_issuer(issuer_id=present.id),
     ),
     Kind(
         section="apis",

@@ -16,7 +16,8 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
-from ams.catalog.models import API, ConfigurationVersion, Operation, Target, Upstream
+from ams.catalog.models import API, ConfigurationVersion, Issuer, Operation, Target, Upstream
+from ams.catalog.queries.spec_of import spec_of_cors
 from ams.plans.models import Plan, Product
 from ams.subscriptions.models import Subscription
 from wire import gateway_snapshot as wire
@@ -43,7 +44,7 @@ def build_snapshot() -> EncodedSnapshot:
     """Return everything a gateway enforces, all of it as it was at one version.
 
     APIs that are published; plans that are offered or that an active subscription stands on;
-    subscriptions that are active. Runs 8 queries, whatever the size.
+    subscriptions that are active. Runs 10 queries, whatever the size.
     """
     with _one_moment():
         version = read_version()
@@ -52,6 +53,7 @@ def build_snapshot() -> EncodedSnapshot:
             apis=_read_apis(),
             upstreams=_read_upstreams(),
             plans=_read_plans(),
+            issuers=_read_issuers(),
             gateway_url=settings.GATEWAY_URL,
         )
         subscriptions = _read_subscriptions()
@@ -81,8 +83,14 @@ def _read_apis() -> tuple[wire.API, ...]:
                 method=operation.method,
                 path=operation.path,
                 scopes=tuple(operation.scopes),
+                acr_values=tuple(operation.acr_values),
+                max_auth_age_seconds=operation.max_auth_age_seconds,
             )
         )
+    issuer_ids = defaultdict[UUID, list[str]](list)
+    links = API.issuers.through.objects.order_by("issuer_id").values_list("api_id", "issuer_id")
+    for api_id, issuer_id in links:
+        issuer_ids[api_id].append(str(issuer_id))
     # An OpenAPI document may be megabytes, and no gateway reads it.
     apis = (
         API.objects.filter(state=API.State.PUBLISHED)
@@ -102,11 +110,41 @@ def _read_apis() -> tuple[wire.API, ...]:
             max_body_bytes=api.max_body_bytes,
             scopes=tuple(name for name in api.scope_names if name),  # null: it has none
             documentation_url=api.documentation_url,
+            cors=_cors(api),
+            acr_values=tuple(api.acr_values),
+            max_auth_age_seconds=api.max_auth_age_seconds,
+            requires_bound_tokens=api.requires_bound_tokens,
+            requires_dpop_nonce=api.requires_dpop_nonce,
+            issuer_ids=tuple(issuer_ids[api.pk]),
             allow_websocket=api.allow_websocket,
             websocket_origins=tuple(api.websocket_origins),
             websocket_idle_seconds=api.websocket_idle_seconds,
         )
         for api in apis.order_by("slug")
+    )
+
+
+def _cors(api: API) -> wire.CORS | None:
+    cors = spec_of_cors(api)
+    return wire.CORS(**asdict(cors)) if cors else None
+
+
+def _read_issuers() -> tuple[wire.Issuer, ...]:
+    in_use = API.objects.filter(issuers=OuterRef("pk"), state=API.State.PUBLISHED)
+    return tuple(
+        wire.Issuer(
+            id=str(issuer.pk),
+            slug=issuer.slug,
+            issuer=issuer.issuer,
+            jwks_uri=issuer.jwks_uri,
+            audience=issuer.audience,
+            algorithms=tuple(issuer.algorithms),
+            scope_claim=issuer.scope_claim,
+            client_id_claim=issuer.client_id_claim,
+            clients=tuple(wire.ForeignClient(**row) for row in issuer.clients),
+            ca_pem=issuer.ca_pem,
+        )
+        for issuer in Issuer.objects.filter(Exists(in_use)).order_by("slug")
     )
 
 

@@ -57,6 +57,53 @@ class UpstreamSerializer(serializers.Serializer[Any]):
     ejection_seconds = serializers.FloatField(required=False)
 
 
+class IssuerClientSerializer(serializers.Serializer[Any]):
+    client_id = serializers.CharField(max_length=255)
+    subscribed_as = serializers.CharField(
+        max_length=255, help_text="The client id of the subscription that its calls count for."
+    )
+
+
+class IssuerSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(read_only=True)
+    slug = serializers.CharField(max_length=50)
+    issuer = serializers.CharField(max_length=512, help_text="The `iss` of its tokens.")
+    jwks_uri = serializers.CharField(
+        required=False, max_length=512, help_text="Empty: by discovery."
+    )
+    audience = serializers.CharField(
+        required=False,
+        max_length=512,
+        help_text="The `aud` of its tokens. Empty: the resource of the API.",
+    )
+    algorithms = serializers.ListField(child=serializers.CharField(), required=False)
+    scope_claim = serializers.CharField(required=False, max_length=64)
+    client_id_claim = serializers.CharField(required=False, max_length=64)
+    clients = IssuerClientSerializer(
+        many=True,
+        required=False,
+        help_text="Clients without a row are subscribed as `<slug>:<client id>`.",
+    )
+    ca_pem = serializers.CharField(required=False, help_text="Certificates to trust, as PEM.")
+
+
+class CORSSerializer(serializers.Serializer[Any]):
+    origins = serializers.ListField(
+        child=serializers.CharField(max_length=256), help_text="https://app.example, or * alone."
+    )
+    methods = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="None: those that the path has."
+    )
+    headers = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Header names in lower case; authorization, content-type and dpop always may.",
+    )
+    exposed_headers = serializers.ListField(child=serializers.CharField(), required=False)
+    credentials = serializers.BooleanField(required=False)
+    max_age_seconds = serializers.IntegerField(required=False)
+
+
 class ScopeSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=128)
     description = serializers.CharField(required=False, max_length=256)
@@ -70,6 +117,10 @@ class OperationSerializer(serializers.Serializer[Any]):
     scopes = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="All of them are required."
     )
+    acr_values = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Instead of the API's."
+    )
+    max_auth_age_seconds = serializers.IntegerField(required=False, allow_null=True)
 
 
 class APISerializer(serializers.Serializer[Any]):
@@ -107,6 +158,28 @@ class APISerializer(serializers.Serializer[Any]):
         child=serializers.CharField(),
         required=False,
         help_text="Claims of the user that the upstream's JWT carries.",
+    )
+    cors = CORSSerializer(required=False, allow_null=True)
+    acr_values = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="One of them must be the token's `acr` (RFC 9470).",
+    )
+    max_auth_age_seconds = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        help_text="How long ago the user may have signed in (RFC 9470).",
+    )
+    requires_bound_tokens = serializers.BooleanField(
+        required=False, help_text="Bearer tokens are refused; DPoP or a certificate is needed."
+    )
+    requires_dpop_nonce = serializers.BooleanField(
+        required=False, help_text="A DPoP proof must hold a nonce of the gateway."
+    )
+    issuers = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Slugs of the foreign issuers whose JWT access tokens are taken.",
     )
     scopes = ScopeSerializer(many=True, required=False)
     operations = OperationSerializer(many=True, required=False)

@@ -23,6 +23,7 @@ API_FIELDS = {
     "base_path": "/orders/v1",
     "max_body_bytes": "1000",
     "websocket_idle_seconds": "60",
+    "cors_max_age_seconds": "600",
     "tags": "shop, demo",
 }
 PLAN_FIELDS = {
@@ -409,6 +410,8 @@ def test_import_asks_for_permission(client):
         "catalog/api/add/",
         "catalog/api/import-openapi/",
         "catalog/upstream/",
+        "catalog/issuer/",
+        "catalog/issuer/add/",
         "catalog/resourceregistration/",
         "plans/product/",
         "plans/product/add/",
