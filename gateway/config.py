@@ -39,6 +39,7 @@ class Config:
     trusted_hops: TrustedHops
     node: str
     takes_any_token: bool  # else prefix and checksum of ours are required
+    allows_internal_upstreams: bool
     access_log: str  # a path, "-" for standard output, "" for none
     max_cached_tokens: int
     max_cached_bytes: int
@@ -85,6 +86,8 @@ def load() -> Config:
         trusted_hops=_trusted_hops(),
         node=_text("TOLLGATE_GATEWAY_NODE", os.uname().nodename),
         takes_any_token=format_of_tokens == "any",
+        allows_internal_upstreams=_text("TOLLGATE_UPSTREAMS_ALLOW_INTERNAL", "off").lower()
+        in {"on", "1", "true", "yes"},
         access_log=_text("TOLLGATE_GATEWAY_ACCESS_LOG", ""),
         max_cached_tokens=_integer("TOLLGATE_GATEWAY_CACHED_TOKENS", 100_000),
         max_cached_bytes=_integer("TOLLGATE_GATEWAY_CACHED_BYTES", 256 * 1024 * 1024),

@@ -55,7 +55,7 @@ class Worker:
         )
         self._allowances = Allowances(self._office)
         self._office.on_recovery = self._allowances.valkey_is_back
-        self._upstreams = Upstreams()
+        self._upstreams = Upstreams(allow_internal=config.allows_internal_upstreams)
         usage_directory = config.directory / "usage"
         self._journal = UsageJournal(usage_directory, node=name)
         self._shipper = UsageShipper(self._journal, usage_directory, send=self._send_usage)

@@ -10,8 +10,7 @@ from gateway.dataplane.entitlements import Entitlements, build_entitlements
 from gateway.dataplane.quota import PERIODS
 from gateway.dataplane.resource_metadata import ResourceMetadata
 from gateway.dataplane.routing import BadTemplate, Router
-from gateway.dataplane.upstreams import Upstreams
-from gateway.upstream.client import UpstreamClient
+from gateway.dataplane.upstreams import Client, Upstreams
 from wire.gateway_snapshot import GatewaySnapshot, Plan
 from wire.snapshot_document import MalformedSnapshot
 
@@ -25,7 +24,7 @@ class Configuration:
     version: int
     router: Router
     entitlements: Entitlements
-    clients: Mapping[str, UpstreamClient]  # by API id
+    clients: Mapping[str, Client]  # by API id
     total_timeouts: Mapping[str, float]  # seconds, by API id; 0: no limit
     metadata: ResourceMetadata
 

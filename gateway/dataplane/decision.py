@@ -8,8 +8,8 @@ from gateway.dataplane.entitlements import Entitlement
 from gateway.dataplane.errors import InsufficientScope, NotSubscribed
 from gateway.dataplane.phantom_token import PhantomToken
 from gateway.dataplane.routing import Route
+from gateway.dataplane.upstreams import Client
 from gateway.dataplane.usage_journal import MeterKey
-from gateway.upstream.client import UpstreamClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Decision:
     entitlement: Entitlement
     allowance: Allowance | None
     meter_key: MeterKey
-    client: UpstreamClient
+    client: Client
     path_prefix: bytes
     total_timeout_seconds: float  # from the request to the answer's last byte; 0: no limit
 

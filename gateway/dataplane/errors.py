@@ -205,6 +205,12 @@ class BadGateway(Refusal):
     status, type, title = 502, "/problems/bad-gateway", "The API could not be reached"
 
 
+class NoTarget(_Delayed):
+    """Health checks have taken out every target of the upstream."""
+
+    status, type, title = 503, "/problems/upstream-unavailable", "The API is not available now"
+
+
 class GatewayTimeout(Refusal):
     status, type, title = 504, "/problems/gateway-timeout", "The API did not answer in time"
 

@@ -17,6 +17,7 @@ from gateway.dataplane.errors import (
     BadRequest,
     GatewayTimeout,
     IncompleteBody,
+    NoTarget,
     Refusal,
 )
 from gateway.dataplane.plane import Plane
@@ -185,6 +186,11 @@ async def _send_pieces(plane: Plane, call: Call, response: UpstreamResponse, len
 def _as_refusal(error: Exception) -> Refusal:
     if isinstance(error, _TIMEOUTS):
         return GatewayTimeout("The API behind the gateway did not answer in time.")
+    if isinstance(error, upstream_errors.NoTargetLeft):
+        return NoTarget(
+            "All servers of the API behind the gateway are out of service.",
+            error.retry_after_seconds,
+        )
     if isinstance(error, upstream_errors.UpstreamError):
         return BadGateway("The API behind the gateway could not be reached, or answered nonsense.")
     if isinstance(error, upstream_errors.RequestBodyMismatch):

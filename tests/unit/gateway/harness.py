@@ -51,6 +51,12 @@ def make_jwt(**claims) -> bytes:
     return b".".join([*encoded, b"c2lnbmF0dXJl"])
 
 
+async def wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for knows no events
+            await asyncio.sleep(0.01)
+
+
 @dataclass
 class FakeAuthority:
     """Answers from a table of live tokens."""
