@@ -39,11 +39,11 @@ class Config:
     trusted_hops: TrustedHops
     node: str
     takes_any_token: bool  # else prefix and checksum of ours are required
-    allows_internal_upstreams: bool
     access_log: str  # a path, "-" for standard output, "" for none
     max_cached_tokens: int
     max_cached_bytes: int
     native: str = "auto"  # "auto": compiled modules where there are some; "on": nothing else; "off"
+    allows_internal_upstreams: bool = False  # for all, whatever they say themselves
 
     @property
     def directory(self) -> Path:
