@@ -9,6 +9,7 @@ from gateway.dataplane.errors import Headers, QuotaExhausted, RateLimited, Refus
 from gateway.dataplane.leases import ADMITTED, ASK, REFUSED, Lease, LeaseOffice
 from gateway.dataplane.quota import QuotaLease
 from gateway.dataplane.rate_limit import RateLease
+from gateway.slices import Steps
 from wire.gateway_snapshot import Plan, Quota, RateLimit
 
 _MAX_WAIT_SECONDS: Final = 2.0
@@ -146,9 +147,10 @@ class Allowances:
             allowance = self._by_key[terms] = Allowance(*terms, self._office, self._active)
         return allowance
 
-    def keep_only(self, used: Container[Terms]) -> None:
+    def keep_only(self, used: Container[Terms]) -> Steps[None]:
         """Forget the allowances whose terms are in force no more."""
         for terms, allowance in list(self._by_key.items()):
+            yield
             if terms not in used:
                 del self._by_key[terms]
                 self._active.discard(allowance)
