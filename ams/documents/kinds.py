@@ -2,12 +2,13 @@
 
 import dataclasses
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
 
+from ams.catalog.checks.health_path import check_health_paths
 from ams.catalog.models import API, Issuer, Upstream
 from ams.catalog.queries.spec_of import spec_of_api, spec_of_issuer, spec_of_upstream
 from ams.catalog.services.delete_api import delete_api
@@ -17,7 +18,7 @@ from ams.catalog.services.save_api import save_api
 from ams.catalog.services.save_issuer import save_issuer
 from ams.catalog.services.save_upstream import save_upstream
 from ams.catalog.specs import APISpec, IssuerSpec, UpstreamSpec
-from ams.errors import InUse
+from ams.errors import FieldProblem, InUse
 from ams.plans.models import Plan, Product
 from ams.plans.queries.spec_of import spec_of_plan, spec_of_product
 from ams.plans.services.delete_plan import delete_plan
@@ -54,6 +55,8 @@ class Kind:
     remove: Callable[[Present], Any]
     # Returns the wanted spec with what it leaves open taken from the present one.
     complete: Callable[[Any, Any], Any] = lambda wanted, _present: wanted
+    # Returns the problems of each pair of a wanted and a present spec that only the network knows.
+    probe: Callable[[Sequence[tuple[Any, Any]]], list[list[FieldProblem]]] | None = None
 
 
 def _load_upstreams() -> list[Present]:
@@ -151,7 +154,8 @@ KINDS: Final = (
         spec_type=UpstreamSpec,
         key=lambda spec: str(spec.slug),
         load=_load_upstreams,
-        save=lambda spec, known: save_upstream(spec=spec, upstream_id=known),
+        save=lambda spec, known: save_upstream(spec=spec, upstream_id=known, probe=False),
+        probe=check_health_paths,
         remove=lambda present: delete_upstream(upstream_id=present.id),
     ),
     Kind(

@@ -5,10 +5,11 @@ second question (rebinding) leads nowhere.
 """
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NoReturn
 
 from gateway.upstream import errors
 from wire.addresses import Address, parse_address
@@ -21,6 +22,8 @@ MAX_AGE_SECONDS: Final = 10.0
 VANISHED_AFTER_SECONDS: Final = 30.0
 # A name server that is away must not take the API with it; what it said last is good for so long.
 _MAX_STALE_SECONDS: Final = 600.0
+
+_log = logging.getLogger(__name__)
 
 
 async def resolve_name(host: str, port: int) -> list[str]:
@@ -46,6 +49,7 @@ class AddressBook:
         self._seen: dict[str, float] = {}  # when an address was last in an answer
         self._asked_at = 0.0  # time.monotonic; of the answer that is in use
         self._turn = 0
+        self._told = ""
         self._question: asyncio.Task[None] | None = None
         self.on_answer: Callable[[], None] | None = None
 
@@ -123,6 +127,11 @@ class AddressBook:
         for text in answer:
             address = parse_address(text)
             if address is None or not self._judge(address):
-                raise errors.AddressForbidden(
-                    f"{self._host} stands for {text}, which calls may not be forwarded to."
-                )
+                self._refuse(text)
+
+    def _refuse(self, text: str) -> NoReturn:
+        message = f"{self._host} stands for {text}, which calls may not be forwarded to."
+        if text != self._told:  # once, not for every call
+            self._told = text
+            _log.warning("%s Set allow_internal on the upstream if that is meant.", message)
+        raise errors.AddressForbidden(message)

@@ -346,3 +346,15 @@ def test_what_was_read_can_be_put_back(manager, kind):
 
     assert answer.status_code == 200, answer.content
     assert answer.json() == read
+
+
+def test_upstream_that_does_not_answer_its_health_path_is_refused(manager):
+    body = UPSTREAM | {"url": "http://127.0.0.1:1", "health": {"path": "/up"}}
+
+    answer = post(manager, "upstreams", body)
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/health/path"
+    body["health"]["check_on_save"] = False
+    assert post(manager, "upstreams", body).status_code == 201
