@@ -12,7 +12,6 @@ _GROUPS: Final = (
         (
             ("catalog", "API", "api"),
             ("catalog", "Upstream", "dns"),
-            ("catalog", "Issuer", "verified_user"),
             ("catalog", "ResourceRegistration", "sync"),
         ),
     ),

@@ -12,9 +12,8 @@ from gateway.access_log import JSONAccessLog
 from gateway.config import Config
 from gateway.control_client import BatchRefused, ControlClient
 from gateway.counters import Counters, claim_counters
-from gateway.dataplane.allowance import Allowances
-from gateway.dataplane.configuration import Configuration, Parts, make_configuration
-from gateway.dataplane.entitlements import TermsInForce
+from gateway.dataplane.allowances import Allowances
+from gateway.dataplane.configuration import prepare_configuration
 from gateway.dataplane.exchange import Exchange
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.token_cache import TokenCache
@@ -23,12 +22,10 @@ from gateway.dataplane.usage_journal import UsageJournal
 from gateway.ims_client import IMSClient
 from gateway.lease_office import LeaseOffice
 from gateway.revocations import RevocationFollower
-from gateway.slices import Steps, run_in_slices
 from gateway.snapshot import SnapshotFollower
-from gateway.snapshot_store import SnapshotStore
-from gateway.snapshot_tables import Tables
 from gateway.usage.alerts import UsageAlerts
 from gateway.usage.shipper import BatchRejected, UsageShipper
+from wire.gateway_snapshot import GatewaySnapshot
 from wire.usage_batch import UsageBatch
 
 _SWEEP_SECONDS: Final = 1.0
@@ -58,8 +55,7 @@ class Worker:
         )
         self._allowances = Allowances(self._office)
         self._office.on_recovery = self._allowances.valkey_is_back
-        self._upstreams = Upstreams(allow_internal=config.allows_internal_upstreams)
-        self._parts = Parts(self._upstreams, self._allowances, config.issuer)
+        self._upstreams = Upstreams()
         usage_directory = config.directory / "usage"
         self._journal = UsageJournal(usage_directory, node=name)
         self._shipper = UsageShipper(self._journal, usage_directory, send=self._send_usage)
@@ -70,7 +66,7 @@ class Worker:
         self.plane = self._make_plane()
         self._snapshots = SnapshotFollower(
             source=self._control,
-            store=SnapshotStore(config.directory),
+            path=config.directory / "snapshot.json",
             apply=self._apply,
             counters=self.counters,
         )
@@ -128,10 +124,12 @@ class Worker:
             hops=config.trusted_hops,
         )
 
-    def _apply(self, tables: Tables) -> Steps[None]:
-        plane = self.plane
-        plane.configuration = yield from make_configuration(
-            tables, plane.configuration, self._parts
+    def _apply(self, snapshot: GatewaySnapshot) -> None:
+        self.plane.configuration = prepare_configuration(
+            snapshot,
+            upstreams=self._upstreams,
+            allowances=self._allowances,
+            issuer=self._config.issuer,
         )
 
     async def _send_usage(self, batch: UsageBatch) -> None:
@@ -140,28 +138,19 @@ class Worker:
         except BatchRefused as error:
             raise BatchRejected(str(error)) from error
 
-    async def _forget_allowances(self, configuration: Configuration | None) -> None:
-        if configuration is not None:
-            rows = configuration.tables.rows
-            in_force = TermsInForce(rows["subscriptions"], rows["plans"])
-            await run_in_slices(self._allowances.keep_only(in_force))
-
     async def _sweep(self) -> None:
         cache = self.plane.exchange.cache
         turn = 0
-        swept: Configuration | None = None
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             turn += 1
             now = time.monotonic()
             self._allowances.sweep(now)
-            if swept is not self.plane.configuration:
-                swept = self.plane.configuration
-                await self._forget_allowances(swept)
             if turn % _CACHE_SWEEP_EVERY == 0:
                 cache.sweep(now)
             self.counters.set("cached_tokens", len(cache))
             self.counters.set("cached_bytes", cache.size_bytes)
+            self.counters.set("limit_leases", len(self._allowances))
             self.counters.set("calls_in_flight", len(self.plane.in_flight))
             self._alerts.export()
             if os.getppid() != _PARENT:

@@ -331,15 +331,17 @@ def _feed(pieces, *, ends):
         first_byte_timeout_seconds = idle_timeout_seconds = 1.0
         is_kept = False
 
+        def adopt(self, connection):
+            pass
+
         def release(self, connection):
             self.is_kept = True
 
-        def forget(self, connection):
-            pass
+        forget = adopt
 
     async def run():
         pool = Pool()
-        connection = Connection(pool, asyncio.get_running_loop(), "127.0.0.1")
+        connection = Connection(pool, asyncio.get_running_loop())
         connection.connection_made(Transport())
         waiter = connection.start(b"GET", is_head=False)
         for piece in pieces:
