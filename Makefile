@@ -59,6 +59,7 @@ test-native: $(VENV)/dev.stamp ## the gateway's tests on its compiled modules, w
 
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## gateway and token service beside their peers
+	@$(BIN)/python deploy/compile_gateway.py || true
 	@$(BIN)/python -m benchmarks
 
 .PHONY: compliance

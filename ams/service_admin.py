@@ -40,7 +40,8 @@ class ServiceForm(RowForm):
         for problem in self.problems:
             if problem.path and problem.path[0] in self.sections:
                 continue
-            names = ["_".join(map(str, problem.path)), *map(str, problem.path[:1])]
+            path = problem.path
+            names = ["_".join(map(str, path[:size])) for size in range(len(path), 0, -1)]
             known = [name for name in names if name in self.fields]
             if known:
                 self.add_error(known[0], problem.message)
@@ -73,11 +74,7 @@ class ServiceFormSet(PaginationInlineFormSet):
 
 
 def _add_to_row(form: Any, path: Iterable[str | int], message: str) -> None:
-    parts = [str(part) for part in path]
-    names = ["_".join(parts), *parts]
-    # A part of the spec that is spread over fields, such as throttle_calls: its first.
-    spread = [name for name in form.fields if parts and name.startswith(f"{parts[0]}_")]
-    name = next((name for name in (*names, *spread) if name in form.fields), None)
+    name = next((str(part) for part in path if part in form.fields), None)
     form.add_error(name, message)
 
 

@@ -3,8 +3,9 @@
 import os
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
@@ -20,6 +21,12 @@ class Figure:
     cpu_us: float
     errors: int
     requests: int = 0
+    refusals: int = 0  # of `errors`: answers other than 2xx and 3xx
+
+    def with_refusals_expected(self) -> Self:
+        """Return the figure of a load that is refused, and right so: other answers are errors."""
+        accepted = self.requests - self.refusals
+        return replace(self, errors=self.errors - self.refusals + accepted)
 
 
 def process_tree(pid: int) -> list[int]:
@@ -61,7 +68,8 @@ def run_wrk(url: str, *, script: Path, seconds: int, connections: int, pids: lis
     ).stdout
     used = cpu_seconds(pids) - before
     requests = int(_number(output, r"(\d+) requests in"))
-    failed = sum(int(n) for n in re.findall(r"Non-2xx or 3xx responses: (\d+)", output))
+    refused = sum(int(n) for n in re.findall(r"Non-2xx or 3xx responses: (\d+)", output))
+    failed = refused
     failed += sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", output))
     return Figure(
         requests_per_second=_number(output, r"Requests/sec:\s+([\d.]+)"),
@@ -70,6 +78,7 @@ def run_wrk(url: str, *, script: Path, seconds: int, connections: int, pids: lis
         cpu_us=used * 1e6 / max(requests, 1),
         errors=failed,
         requests=requests,
+        refusals=refused,
     )
 
 

@@ -31,7 +31,7 @@ def serve(
     with log.open("a") as file:
         process = subprocess.Popen(pinned, env=os.environ | environ, stdout=file, stderr=file)
     try:
-        _wait_for(port, process)
+        wait_for(port, process)
         yield process.pid
     except RuntimeError:
         sys.stderr.write(log.read_text()[-4000:])
@@ -55,7 +55,8 @@ def pin(pids: Sequence[int], core: int) -> None:
             os.sched_setaffinity(pid, {core})
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return when something listens on `port`. Raises RuntimeError when nothing comes of it."""
     for _ in range(600):
         if process.poll() is not None:
             raise RuntimeError(f"{process.args} ended with {process.returncode}")

@@ -12,6 +12,7 @@ _GROUPS: Final = (
         (
             ("catalog", "API", "api"),
             ("catalog", "Upstream", "dns"),
+            ("catalog", "Issuer", "verified_user"),
             ("catalog", "ResourceRegistration", "sync"),
         ),
     ),

@@ -43,6 +43,7 @@ class Config:
     max_cached_tokens: int
     max_cached_bytes: int
     native: str = "auto"  # "auto": compiled modules where there are some; "on": nothing else; "off"
+    allows_internal_upstreams: bool = False  # for all, whatever they say themselves
 
     @property
     def directory(self) -> Path:
@@ -85,6 +86,8 @@ def load() -> Config:
         trusted_hops=_trusted_hops(),
         node=_text("TOLLGATE_GATEWAY_NODE", os.uname().nodename),
         takes_any_token=format_of_tokens == "any",
+        allows_internal_upstreams=_text("TOLLGATE_UPSTREAMS_ALLOW_INTERNAL", "off").lower()
+        in {"on", "1", "true", "yes"},
         access_log=_text("TOLLGATE_GATEWAY_ACCESS_LOG", ""),
         max_cached_tokens=_integer("TOLLGATE_GATEWAY_CACHED_TOKENS", 100_000),
         max_cached_bytes=_integer("TOLLGATE_GATEWAY_CACHED_BYTES", 256 * 1024 * 1024),

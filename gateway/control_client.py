@@ -40,9 +40,15 @@ class ControlClient:
             ca_pem=config.issuer_ca_pem, patience_seconds=_WAIT_SECONDS + 10.0
         )
 
-    async def read_snapshot(self, after: int) -> bytes | None:
-        """Return the snapshot document above `after`, or None when there is none after 20 s."""
-        answer = await self._request(b"GET", f"/snapshot?after={after}&wait={_WAIT_SECONDS}")
+    async def read_snapshot(self, after: int, digest: str, *, waits: bool) -> bytes | None:
+        """Return the snapshot above version `after`, or what changed since, or None.
+
+        `digest` is that of the version that is held; empty: everything is asked for. None comes
+        when there is nothing new, with `waits` only after 20 s.
+        """
+        wait = _WAIT_SECONDS if waits else 0
+        held = f"&digest={digest}" if digest else ""
+        answer = await self._request(b"GET", f"/snapshot?after={after}&wait={wait}{held}")
         if answer.status == 204:
             return None
         if answer.status != 200:

@@ -12,8 +12,9 @@ from gateway.access_log import JSONAccessLog
 from gateway.config import Config
 from gateway.control_client import BatchRefused, ControlClient
 from gateway.counters import Counters, claim_counters
-from gateway.dataplane.allowances import Allowances
-from gateway.dataplane.configuration import prepare_configuration
+from gateway.dataplane.allowance import Allowances
+from gateway.dataplane.configuration import Configuration, Parts, make_configuration
+from gateway.dataplane.entitlements import TermsInForce
 from gateway.dataplane.exchange import Exchange
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.token_cache import TokenCache
@@ -22,10 +23,12 @@ from gateway.dataplane.usage_journal import UsageJournal
 from gateway.ims_client import IMSClient
 from gateway.lease_office import LeaseOffice
 from gateway.revocations import RevocationFollower
+from gateway.slices import Steps, run_in_slices
 from gateway.snapshot import SnapshotFollower
+from gateway.snapshot_store import SnapshotStore
+from gateway.snapshot_tables import Tables
 from gateway.usage.alerts import UsageAlerts
 from gateway.usage.shipper import BatchRejected, UsageShipper
-from wire.gateway_snapshot import GatewaySnapshot
 from wire.usage_batch import UsageBatch
 
 _SWEEP_SECONDS: Final = 1.0
@@ -55,7 +58,8 @@ class Worker:
         )
         self._allowances = Allowances(self._office)
         self._office.on_recovery = self._allowances.valkey_is_back
-        self._upstreams = Upstreams()
+        self._upstreams = Upstreams(allow_internal=config.allows_internal_upstreams)
+        self._parts = Parts(self._upstreams, self._allowances, config.issuer)
         usage_directory = config.directory / "usage"
         self._journal = UsageJournal(usage_directory, node=name)
         self._shipper = UsageShipper(self._journal, usage_directory, send=self._send_usage)
@@ -66,7 +70,7 @@ class Worker:
         self.plane = self._make_plane()
         self._snapshots = SnapshotFollower(
             source=self._control,
-            path=config.directory / "snapshot.json",
+            store=SnapshotStore(config.directory),
             apply=self._apply,
             counters=self.counters,
         )
@@ -124,12 +128,10 @@ class Worker:
             hops=config.trusted_hops,
         )
 
-    def _apply(self, snapshot: GatewaySnapshot) -> None:
-        self.plane.configuration = prepare_configuration(
-            snapshot,
-            upstreams=self._upstreams,
-            allowances=self._allowances,
-            issuer=self._config.issuer,
+    def _apply(self, tables: Tables) -> Steps[None]:
+        plane = self.plane
+        plane.configuration = yield from make_configuration(
+            tables, plane.configuration, self._parts
         )
 
     async def _send_usage(self, batch: UsageBatch) -> None:
@@ -138,19 +140,28 @@ class Worker:
         except BatchRefused as error:
             raise BatchRejected(str(error)) from error
 
+    async def _forget_allowances(self, configuration: Configuration | None) -> None:
+        if configuration is not None:
+            rows = configuration.tables.rows
+            in_force = TermsInForce(rows["subscriptions"], rows["plans"])
+            await run_in_slices(self._allowances.keep_only(in_force))
+
     async def _sweep(self) -> None:
         cache = self.plane.exchange.cache
         turn = 0
+        swept: Configuration | None = None
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             turn += 1
             now = time.monotonic()
             self._allowances.sweep(now)
+            if swept is not self.plane.configuration:
+                swept = self.plane.configuration
+                await self._forget_allowances(swept)
             if turn % _CACHE_SWEEP_EVERY == 0:
                 cache.sweep(now)
             self.counters.set("cached_tokens", len(cache))
             self.counters.set("cached_bytes", cache.size_bytes)
-            self.counters.set("limit_leases", len(self._allowances))
             self.counters.set("calls_in_flight", len(self.plane.in_flight))
             self._alerts.export()
             if os.getppid() != _PARENT:

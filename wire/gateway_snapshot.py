@@ -28,6 +28,49 @@ class Operation:
     method: str  # upper case, or "*" for any
     path: str  # "/orders/{order_id}"; a trailing "/{rest*}" takes every deeper path
     scopes: tuple[str, ...] = ()  # all are required
+    # RFC 9470: one of these `acr`, and an `auth_time` at most so old. Empty: what the API says.
+    acr_values: tuple[str, ...] = ()
+    max_auth_age_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CORS:
+    """Which pages of other origins may call an API (Fetch §3.2)."""
+
+    origins: tuple[str, ...]  # "https://app.example", or "*" for any
+    methods: tuple[str, ...] = ()  # empty: those of the path
+    headers: tuple[str, ...] = ()  # of requests; lower case, or "*"
+    exposed_headers: tuple[str, ...] = ()
+    credentials: bool = False  # cookies and client certificates; never together with "*"
+    max_age_seconds: int = 600
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignClient:
+    """A client of another issuer, and the client id under which it is subscribed here."""
+
+    client_id: str
+    subscribed_as: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Another authorization server whose JWT access tokens (RFC 9068) are taken.
+
+    A client without a row in `clients` is subscribed as `<slug>:<client id>`: no foreign issuer can
+    name a client of ours.
+    """
+
+    id: str
+    slug: str
+    issuer: str
+    jwks_uri: str = ""  # empty: by discovery (RFC 8414, OpenID Connect Discovery 1.0)
+    audience: str = ""  # empty: the API's resource
+    algorithms: tuple[str, ...] = ("ES256", "RS256")
+    scope_claim: str = "scope"
+    client_id_claim: str = "client_id"
+    clients: tuple[ForeignClient, ...] = ()
+    ca_pem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +91,12 @@ class API:
     allow_websocket: bool = False
     websocket_origins: tuple[str, ...] = ()  # RFC 6454 §6.2; none: any
     websocket_idle_seconds: float = 300.0
+    cors: CORS | None = None
+    acr_values: tuple[str, ...] = ()
+    max_auth_age_seconds: int | None = None
+    requires_bound_tokens: bool = False  # to a key of the client (RFC 7800)
+    requires_dpop_nonce: bool = False
+    issuer_ids: tuple[str, ...] = ()  # whose JWT access tokens are taken beside our tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,54 +147,32 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `limit` calls in any `window_seconds`, `burst` of them at once.
-
-    `per` says who shares one counter: everybody on the subscription, the client (a new
-    subscription starts with what is left), each user (`sub`) or each client address of the
-    subscription. With `operations`, only calls of these count; with `each_operation` each has a
-    counter of its own.
-    """
+    """At most `limit` calls in `window_seconds`, `burst` of them at once."""
 
     limit: int
     window_seconds: int
     burst: int
-    name: str = "rate"
-    per: str = "subscription"  # PER
-    each_operation: bool = False
-    operations: tuple[str, ...] = ()  # `<API id>/<operation id>`; empty: all
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """At most `limit` calls of a subscription in a calendar `period` of `timezone`.
-
-    What is above is blocked, throttled to `throttle`, or billed.
-    """
+    """At most `limit` calls in a calendar `period` of `timezone`; overage is blocked or billed."""
 
     limit: int
-    period: str = "month"  # calendar_period.PERIODS
+    period: str = "month"
     timezone: str = "UTC"
-    overage: str = "block"  # OVERAGES
-    name: str = "quota"
-    throttle: RateLimit | None = None
-
-
-PER: Final = ("subscription", "client", "user", "address")
-OVERAGES: Final = ("block", "throttle", "bill")
+    overage: str = "block"  # "block" | "bill"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a subscription allows. `api_ids` are the APIs of the plan's product.
-
-    All rate limits and quotas hold at once; their names differ.
-    """
+    """What a subscription allows. `api_ids` are the APIs of the plan's product."""
 
     id: str
     name: str
     api_ids: tuple[str, ...]
-    rate_limits: tuple[RateLimit, ...] = ()
-    quotas: tuple[Quota, ...] = ()
+    rate_limit: RateLimit | None = None
+    quota: Quota | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +193,7 @@ class GatewaySnapshot:
     upstreams: tuple[Upstream, ...] = field(default=())
     plans: tuple[Plan, ...] = field(default=())
     subscriptions: tuple[Subscription, ...] = field(default=())
+    issuers: tuple[Issuer, ...] = field(default=())
     gateway_url: str = ""  # where clients reach the gateway: scheme, host and port
 
     def encode(self) -> bytes:
@@ -182,6 +210,8 @@ class GatewaySnapshot:
 
 
 T = TypeVar("T")
+
+_CORS_LISTS: Final = ("origins", "methods", "headers", "exposed_headers")
 
 
 def parse_snapshot(document: object) -> GatewaySnapshot:
@@ -243,13 +273,17 @@ def _plain_types(kind: type[Any]) -> dict[str, type | None]:
 
 
 def _api(row: Mapping[str, Any]) -> API:
-    operations = tuple(
-        _build(Operation, operation, scopes=tuple(operation.get("scopes", ())))
-        for operation in _rows(row, "operations")
+    cors = row.get("cors")
+    api = _build(
+        API,
+        row,
+        operations=tuple(
+            _build(Operation, operation, **_texts(operation, "scopes", "acr_values"))
+            for operation in _rows(row, "operations")
+        ),
+        cors=_build(CORS, cors, **_texts(cors, *_CORS_LISTS)) if cors else None,
+        **_texts(row, "scopes", "websocket_origins", "acr_values", "issuer_ids"),
     )
-    scopes = tuple(row.get("scopes", ()))
-    origins = tuple(row.get("websocket_origins", ()))
-    api = _build(API, row, operations=operations, scopes=scopes, websocket_origins=origins)
     if not api.base_path.startswith("/") or api.base_path.endswith("/"):
         raise MalformedSnapshot(f"apis: base path {api.base_path!r} needs a leading / only.")
     return api
@@ -277,30 +311,25 @@ def _check_upstream(upstream: Upstream) -> None:
         raise MalformedSnapshot(f"upstreams: {upstream.slug}: a health path begins with /.")
 
 
+def _issuer(row: Mapping[str, Any]) -> Issuer:
+    clients = tuple(_build(ForeignClient, client) for client in _rows(row, "clients"))
+    return _build(Issuer, row, clients=clients, **_texts(row, "algorithms"))
+
+
+def _texts(row: Mapping[str, Any], *names: str) -> dict[str, object]:
+    """Return the lists of texts that `row` has, as tuples."""
+    return {name: tuple(row[name]) for name in names if name in row}
+
+
 def _plan(row: Mapping[str, Any]) -> Plan:
+    limit, quota = row.get("rate_limit"), row.get("quota")
     return _build(
         Plan,
         row,
         api_ids=tuple(row.get("api_ids", ())),
-        rate_limits=tuple(_rate_limit(limit) for limit in _limits_of(row, "rate_limit")),
-        quotas=tuple(_quota(quota) for quota in _limits_of(row, "quota")),
+        rate_limit=_build(RateLimit, limit) if limit else None,
+        quota=_build(Quota, quota) if quota else None,
     )
-
-
-def _limits_of(row: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    # A snapshot that was kept by an earlier release has one of each at most, under this name.
-    if f"{name}s" not in row and row.get(name):
-        return [row[name]]
-    return _rows(row, f"{name}s")
-
-
-def _rate_limit(row: Mapping[str, Any]) -> RateLimit:
-    return _build(RateLimit, row, operations=tuple(row.get("operations", ())))
-
-
-def _quota(row: Mapping[str, Any]) -> Quota:
-    throttle = row.get("throttle")
-    return _build(Quota, row, throttle=_rate_limit(throttle) if throttle else None)
 
 
 def _subscription(row: Mapping[str, Any]) -> Subscription:
@@ -310,12 +339,13 @@ def _subscription(row: Mapping[str, Any]) -> Subscription:
 # The lists of a snapshot: how a row of each is read. A change puts and drops rows by their `id`.
 KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
     "upstreams": _upstream,
+    "issuers": _issuer,
     "apis": _api,
     "plans": _plan,
     "subscriptions": _subscription,
 }
 # Members that name rows of another kind, which must be there.
 REFERENCES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
-    "apis": (("upstream_id", "upstreams"),),
+    "apis": (("upstream_id", "upstreams"), ("issuer_ids", "issuers")),
     "subscriptions": (("plan_id", "plans"),),
 }

@@ -77,23 +77,32 @@ def digest_of(members: Mapping[str, Any], rows: Mapping[str, Iterable[bytes]]) -
 
 def encode_document(head: Head, rows: Mapping[str, Iterable[bytes]]) -> bytes:
     """Return the text of `head` and the lines by kind; at least one kind is there."""
+    return b"".join(encode_pieces(head, rows))
+
+
+def encode_pieces(head: Head, rows: Mapping[str, Iterable[bytes]]) -> Iterator[bytes]:
+    """Yield the text in pieces; none is empty."""
     about: dict[str, Any] = {"version": head.version, "digest": head.digest, **head.members}
     if head.since is not None:
         about |= {"since": head.since, "deleted": head.deleted}
-    parts = [json.dumps(about, separators=(",", ":")).encode()[:-1]]
+    yield json.dumps(about, separators=(",", ":")).encode()[:-1]
     for kind, lines in rows.items():
-        inside = b",\n".join(lines)
-        parts.append(b'"%b":[\n%b%b]' % (kind.encode(), inside, b"\n" if inside else b""))
-    return b",\n".join(parts) + b"}\n"
+        yield b',\n"%b":[\n' % kind.encode()
+        separator = b""
+        for line in lines:
+            yield separator + line
+            separator = b",\n"
+        yield b"\n]" if separator else b"]"
+    yield b"}\n"
 
 
 def read_head(document: bytes) -> Head:
     """Return the head. Raises MalformedSnapshot; what is laid out otherwise needs `lay_out`."""
-    line, _, _ = document.partition(b"\n")
-    if not line.endswith(b","):
+    end = document.find(b",\n")
+    if not is_laid_out(document):
         raise MalformedSnapshot("The first line is not the head of a snapshot.")
     try:
-        about = json.loads(line[:-1] + b"}")
+        about = json.loads(document[:end] + b"}")
     except ValueError as error:
         raise MalformedSnapshot(f"The first line is not JSON: {error}") from error
     return _head(about)
@@ -117,12 +126,17 @@ def read_lines(document: bytes) -> Iterator[tuple[str, bytes]]:
         at = stop + 1
 
 
+def is_laid_out(document: bytes) -> bool:
+    """Whether `document` has a row on each line."""
+    return 0 < document.find(b",\n") < document.find(b"\n")
+
+
 def lay_out(document: bytes) -> bytes:
     """Return `document` with a row on each line; as it is when it is laid out so.
 
     Blocks for as long as the JSON is large. Raises MalformedSnapshot.
     """
-    if document.partition(b"\n")[0].endswith(b","):
+    if is_laid_out(document):
         return document
     try:
         about = json.loads(document)

@@ -7,7 +7,16 @@ journal segment is created, and the control API inserts it with ON CONFLICT DO N
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
+
+
+class Cause(StrEnum):
+    """Who made a call end as it did; plans bill by it."""
+
+    UPSTREAM = "upstream"  # the API answered, whatever it said
+    CLIENT = "client"  # refused for what was sent or is allowed, or the client left unanswered
+    GATEWAY = "gateway"  # no whole answer could be had of the API, or the gateway failed
 
 
 class MalformedBatch(ValueError):
@@ -25,6 +34,7 @@ class UsageRow:
     api_id: str
     operation_id: str
     status: int
+    cause: str  # a Cause
     calls: int
     request_bytes: int
     response_bytes: int
@@ -45,7 +55,18 @@ class UsageBatch:
 
 
 _TEXT_MEMBERS = ("client_id", "subscription_id", "plan_id", "api_id", "operation_id")
+_CAUSES: Final = frozenset(Cause)
 _NUMBER_MEMBERS = ("minute", "status", "calls", "request_bytes", "response_bytes", "latency_ms")
+
+
+def guess_cause(status: int) -> Cause:
+    """Return the cause of a call whose gateway did not tell one: an earlier release.
+
+    Such a call is not billed where it was not billed then: below 400 only.
+    """
+    if 100 <= status < 400:
+        return Cause.UPSTREAM
+    return Cause.GATEWAY if status >= 500 else Cause.CLIENT
 
 
 def parse_batch(document: object) -> UsageBatch:
@@ -77,4 +98,13 @@ def _parse_row(row: object, at: int) -> UsageRow:
         if type(value) is not int or value < 0:
             raise MalformedBatch(f"rows[{at}].{name}: a non-negative integer is expected.")
         members[name] = value
-    return UsageRow(**members)
+    return UsageRow(**members, cause=_parse_cause(row, members["status"], at))
+
+
+def _parse_cause(row: Mapping[str, object], status: int, at: int) -> Cause:
+    cause = row.get("cause")
+    if cause is None:
+        return guess_cause(status)
+    if not isinstance(cause, str) or cause not in _CAUSES:
+        raise MalformedBatch(f"rows[{at}].cause: one of {', '.join(Cause)} is expected.")
+    return Cause(cause)

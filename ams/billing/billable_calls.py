@@ -1,37 +1,44 @@
-"""Which calls are billed, and how many each subscription made."""
+"""How many billed calls each subscription made, by the rule of its plan."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import date
-from typing import Final
 
 from django.db.models import Sum
 
 from ams.metering.models import DailyUsage
+from ams.plans.billable import BillableRule
+from ams.plans.models import Plan
+from ams.subscriptions.models import Subscription
 
-_BILLABLE: Final = range(100, 400)
 
-
-def is_billable(status: int) -> bool:
-    """Whether a call that ended with `status` is billed: below 400 only.
-
-    A refusal (401, 403, 429), a caller's mistake (400, 404) and a failure (5xx, or no answer
-    at all: 0) cost nothing, whether the gateway or the upstream said so.
-    """
-    return status in _BILLABLE
+def get_billable_rule(plan: Plan) -> BillableRule:
+    """Return the rule as it is saved now: an open month is rated by it as a whole."""
+    return BillableRule.read(plan.billable_statuses, plan.billable_causes)
 
 
 def count_billable_calls(
-    *, period_start: date, period_end: date, subscription_ids: list[str] | None = None
-) -> dict[str, int]:
-    """Return the billable calls of each subscription from `period_start` to before `period_end`.
+    *,
+    period_start: date,
+    period_end: date,
+    subscriptions: Iterable[Subscription],
+    is_everybody: bool,
+) -> Counter[str]:
+    """Return the billed calls of each subscription from `period_start` to before `period_end`.
 
-    Days are those of UTC. Runs one query.
+    Days are those of UTC. Runs one query; wants the plans selected.
     """
-    rows = DailyUsage.objects.filter(
-        date__gte=period_start,
-        date__lt=period_end,
-        status__gte=_BILLABLE.start,
-        status__lt=_BILLABLE.stop,
+    rules = {str(found.pk): get_billable_rule(found.plan) for found in subscriptions}
+    rows = (
+        DailyUsage.objects.filter(date__gte=period_start, date__lt=period_end)
+        .values_list("subscription_id", "status", "cause")
+        .annotate(total=Sum("calls"))
     )
-    if subscription_ids is not None:
-        rows = rows.filter(subscription_id__in=subscription_ids)
-    return dict(rows.values_list("subscription_id").annotate(total=Sum("calls")))
+    if not is_everybody:
+        rows = rows.filter(subscription_id__in=list(rules))
+    calls: Counter[str] = Counter()
+    for subscription_id, status, cause, total in rows.iterator():
+        rule = rules.get(subscription_id)
+        if rule is not None and rule.is_billable(status, cause):
+            calls[subscription_id] += total
+    return calls

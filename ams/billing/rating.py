@@ -67,15 +67,17 @@ def rate_period(*, period_start: date, subject: str | None = None) -> list[Rated
     """
     period_end = get_period_end(period_start)
     subscriptions = _list_subscriptions(period_start, period_end, subject)
-    ids = None if subject is None else [str(subscription.pk) for subscription in subscriptions]
     calls = count_billable_calls(
-        period_start=period_start, period_end=period_end, subscription_ids=ids
+        period_start=period_start,
+        period_end=period_end,
+        subscriptions=subscriptions,
+        is_everybody=subject is None,
     )
     invoices: dict[tuple[uuid.UUID, str], RatedInvoice] = {}
     for subscription in subscriptions:
         key = (subscription.subscriber_id, subscription.plan.currency)
         invoice = invoices.setdefault(key, RatedInvoice(*key))
-        _add_subscription(invoice, subscription, calls.get(str(subscription.pk), 0))
+        _add_subscription(invoice, subscription, calls[str(subscription.pk)])
     return list(invoices.values())
 
 
@@ -163,7 +165,9 @@ def _read_tier(tier: Mapping[str, Any]) -> Tier:
 
 
 def _describe_component(component: PriceComponent) -> dict[str, Any]:
+    plan = component.plan
     return {
+        "billable": {"statuses": plan.billable_statuses, "causes": plan.billable_causes},
         "kind": component.kind,
         "label": component.label,
         "amount_minor": component.amount_minor,

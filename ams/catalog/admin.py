@@ -13,20 +13,33 @@ from unfold.decorators import action, display
 
 from ams.catalog.admin_forms import (
     APIForm,
+    IssuerForm,
     OpenAPIImportForm,
     OperationForm,
     TargetForm,
     UpstreamForm,
 )
-from ams.catalog.models import API, Operation, ResourceRegistration, Scope, Target, Upstream
+from ams.catalog.models import (
+    API,
+    Issuer,
+    Operation,
+    ResourceRegistration,
+    Scope,
+    Target,
+    Upstream,
+)
 from ams.catalog.services.delete_api import delete_api
+from ams.catalog.services.delete_issuer import delete_issuer
 from ams.catalog.services.delete_upstream import delete_upstream
 from ams.catalog.services.import_openapi import import_openapi
 from ams.catalog.services.save_api import save_api
+from ams.catalog.services.save_issuer import save_issuer
 from ams.catalog.services.save_upstream import save_upstream
 from ams.catalog.specs import (
     APISpec,
+    CORSSpec,
     HealthSpec,
+    IssuerSpec,
     OperationSpec,
     ScopeSpec,
     TargetSpec,
@@ -116,6 +129,29 @@ class UpstreamAdmin(ServiceAdmin):
         delete_upstream(upstream_id=row.pk)
 
 
+@admin.register(Issuer)
+class IssuerAdmin(ServiceAdmin):
+    form = IssuerForm
+    list_display = ("slug", "issuer", "accepted_by")
+    search_fields = ("slug", "issuer")
+    ordering = ("slug",)
+
+    @display(description="Accepted by")
+    def accepted_by(self, issuer: Issuer) -> str:
+        return ", ".join(api.slug for api in issuer.apis.all())
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("apis")
+
+    def save_spec(self, cleaned: Mapping[str, Any], sections: Rows, present: Any) -> Issuer:
+        del sections
+        values = {**cleaned, "algorithms": tuple(cleaned["algorithms"] or ())}
+        return save_issuer(spec=IssuerSpec(**values), issuer_id=present.pk if present else None)
+
+    def delete_row(self, row: Issuer) -> None:
+        delete_issuer(issuer_id=row.pk)
+
+
 class ScopeInline(ServiceInline):
     model = Scope
     section = "scopes"
@@ -152,6 +188,31 @@ class APIAdmin(ServiceAdmin):
             "WebSocket",
             {"fields": ("allow_websocket", "websocket_origins", "websocket_idle_seconds")},
         ),
+        (
+            "Who may call",
+            {
+                "fields": (
+                    "acr_values",
+                    "max_auth_age_seconds",
+                    "requires_bound_tokens",
+                    "requires_dpop_nonce",
+                    "issuers",
+                )
+            },
+        ),
+        (
+            "Calls from pages of other origins (CORS)",
+            {
+                "fields": (
+                    "cors_origins",
+                    "cors_methods",
+                    "cors_headers",
+                    "cors_exposed_headers",
+                    "cors_credentials",
+                    "cors_max_age_seconds",
+                )
+            },
+        ),
     )
 
     @display(
@@ -169,10 +230,12 @@ class APIAdmin(ServiceAdmin):
         return super().get_queryset(request).prefetch_related("operations")
 
     def save_spec(self, cleaned: Mapping[str, Any], sections: Rows, present: Any) -> API:
-        values = dict(cleaned)
-        lists = ("tags", "claims", "websocket_origins")
+        values = {name: cleaned[name] for name in cleaned if not name.startswith("cors_")}
+        lists = ("tags", "claims", "websocket_origins", "acr_values")
         values |= {name: tuple(values[name] or ()) for name in lists}
         values["upstream"] = values["upstream"].slug
+        values["issuers"] = tuple(sorted(issuer.slug for issuer in values["issuers"]))
+        values["cors"] = _read_cors(cleaned)
         spec = APISpec(
             **values,
             openapi=present.openapi if present else None,
@@ -187,6 +250,8 @@ class APIAdmin(ServiceAdmin):
                     path=row["path"],
                     summary=row["summary"],
                     scopes=tuple(row["scopes"] or ()),
+                    acr_values=tuple(row["acr_values"] or ()),
+                    max_auth_age_seconds=row["max_auth_age_seconds"],
                 )
                 for row in sections["operations"]
             ),
@@ -228,6 +293,17 @@ class APIAdmin(ServiceAdmin):
         if left > 0:
             messages.warning(request, f"{left} more warnings.")
         return HttpResponseRedirect(reverse("admin:catalog_api_change", args=[imported.api.pk]))
+
+
+def _read_cors(cleaned: Mapping[str, Any]) -> CORSSpec | None:
+    if not cleaned["cors_origins"]:
+        return None
+    lists = ("origins", "methods", "headers", "exposed_headers")
+    return CORSSpec(
+        **{name: tuple(cleaned[f"cors_{name}"] or ()) for name in lists},
+        credentials=cleaned["cors_credentials"],
+        max_age_seconds=cleaned["cors_max_age_seconds"],
+    )
 
 
 @admin.register(ResourceRegistration)

@@ -13,9 +13,10 @@ from unfold.widgets import (
 )
 
 from ams.catalog.checks.api import METHODS
-from ams.catalog.models import API, Operation, Target, Upstream
+from ams.catalog.models import API, Issuer, Operation, Target, Upstream
 from ams.catalog.queries.spec_of import spec_of_resource
 from ams.catalog.services.import_openapi import MOST_CHARACTERS
+from ams.catalog.specs import IssuerClientSpec
 from ams.service_admin import RowForm, ServiceForm
 
 
@@ -78,6 +79,48 @@ class TargetForm(RowForm):
         fields = ("url", "weight")
 
 
+class IssuerForm(ServiceForm):
+    issuer = forms.CharField(
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The `iss` of its tokens, as https://login.example.",
+    )
+    algorithms = _words("Algorithms", "Of ES256, ES384, RS256, PS256, EdDSA.")
+    clients = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget,
+        help_text="A line each: its client id, a space, and the client id that is subscribed."
+        " Without a line a client is subscribed as slug:client-id.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = self.instance.clients
+        self.initial["clients"] = "\n".join(f"{r['client_id']} {r['subscribed_as']}" for r in rows)
+
+    def clean_clients(self) -> tuple[IssuerClientSpec, ...]:
+        """Return the rows; a line without two words is told by its number."""
+        lines = enumerate(str(self.cleaned_data["clients"]).splitlines(), start=1)
+        words = [(at, line.split()) for at, line in lines if line.strip()]
+        for at, line in words:
+            if len(line) != 2:
+                raise forms.ValidationError(f"Line {at} is not two client ids.")
+        return tuple(IssuerClientSpec(client_id=a, subscribed_as=b) for _, (a, b) in words)
+
+    class Meta:
+        model = Issuer
+        fields = (
+            "slug",
+            "issuer",
+            "jwks_uri",
+            "audience",
+            "algorithms",
+            "scope_claim",
+            "client_id_claim",
+            "clients",
+            "ca_pem",
+        )
+
+
 class APIForm(ServiceForm):
     resource = forms.CharField(
         required=False,
@@ -95,6 +138,12 @@ class APIForm(ServiceForm):
     websocket_origins = _words(
         "WebSocket origins", "Pages that may open one, as https://app.example; empty: any."
     )
+
+    cors_origins = _words("Origins", "Pages that may call, as https://app.example; or * for any.")
+    cors_methods = _words("Methods", "Empty: those that the path has.")
+    cors_headers = _words("Request headers", "Beside authorization, content-type and dpop.")
+    cors_exposed_headers = _words("Exposed headers", "Of answers, beside the gateway's own.")
+    acr_values = _words("Authentication", "`acr` values, one of which the token must have.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -121,6 +170,17 @@ class APIForm(ServiceForm):
             "allow_websocket",
             "websocket_origins",
             "websocket_idle_seconds",
+            "cors_origins",
+            "cors_methods",
+            "cors_headers",
+            "cors_exposed_headers",
+            "cors_credentials",
+            "cors_max_age_seconds",
+            "acr_values",
+            "max_auth_age_seconds",
+            "requires_bound_tokens",
+            "requires_dpop_nonce",
+            "issuers",
         )
 
 
@@ -129,10 +189,19 @@ class OperationForm(RowForm):
         choices=[(name, name) for name in METHODS], widget=UnfoldAdminSelectWidget
     )
     scopes = _words("Scopes", "All are required.")
+    acr_values = _words("Authentication", "`acr` values instead of the API's.")
 
     class Meta:
         model = Operation
-        fields = ("operation_id", "method", "path", "summary", "scopes")
+        fields = (
+            "operation_id",
+            "method",
+            "path",
+            "summary",
+            "scopes",
+            "acr_values",
+            "max_auth_age_seconds",
+        )
 
 
 class OpenAPIImportForm(forms.Form):

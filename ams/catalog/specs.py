@@ -47,6 +47,45 @@ class UpstreamSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerClientSpec:
+    """`subscribed_as` is the client id of the subscription that calls of the client count for."""
+
+    client_id: str
+    subscribed_as: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerSpec:
+    """An authorization server of others.
+
+    A client that `clients` does not name is subscribed as `<slug>:<client id>`. An empty
+    `jwks_uri` is found by discovery; an empty `audience` means the resource of the API.
+    """
+
+    slug: str
+    issuer: str
+    jwks_uri: str = ""
+    audience: str = ""
+    algorithms: tuple[str, ...] = ("ES256", "RS256")
+    scope_claim: str = "scope"
+    client_id_claim: str = "client_id"
+    clients: tuple[IssuerClientSpec, ...] = ()
+    ca_pem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CORSSpec:
+    """Which pages of other origins may call. No `methods`: those that the path has."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    exposed_headers: tuple[str, ...] = ()
+    credentials: bool = False
+    max_age_seconds: int = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeSpec:
     name: str
     description: str = ""
@@ -59,11 +98,16 @@ class OperationSpec:
     path: str
     summary: str = ""
     scopes: tuple[str, ...] = ()
+    acr_values: tuple[str, ...] = ()
+    max_auth_age_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class APISpec:
-    """`upstream` is a slug. An empty `resource` means the gateway's URL and the base path."""
+    """`upstream` and `issuers` are slugs. An empty `resource`: the gateway's URL and base path.
+
+    `acr_values` and `max_auth_age_seconds` (RFC 9470) hold where an operation has none of its own.
+    """
 
     slug: str
     name: str
@@ -82,6 +126,12 @@ class APISpec:
     websocket_origins: tuple[str, ...] = ()
     websocket_idle_seconds: float = 300.0
     claims: tuple[str, ...] = ()
+    cors: CORSSpec | None = None
+    acr_values: tuple[str, ...] = ()
+    max_auth_age_seconds: int | None = None
+    requires_bound_tokens: bool = False
+    requires_dpop_nonce: bool = False
+    issuers: tuple[str, ...] = ()
     scopes: tuple[ScopeSpec, ...] = ()
     operations: tuple[OperationSpec, ...] = ()
     openapi: Mapping[str, Any] | None = None

@@ -20,14 +20,18 @@ def apply_document(
     environment: Mapping[str, str],
     dry_run: bool = False,
     prune: bool = False,
+    probe: bool = True,
 ) -> tuple[Change, ...]:
     """Return what was changed; nothing is, when anything is wrong or with `dry_run`.
 
     With `prune`, what a section of the document does not name goes away; kinds without a section
     are left alone. A dry run does everything and rolls it back, so it finds every problem that
-    the real run would. Raises InvalidDocument with `source:line:column` of each problem.
+    the real run would. With `probe`, upstreams are asked for health paths that are new or changed,
+    which blocks for seconds. Raises InvalidDocument with `source:line:column` of each problem.
     """
     document = read_document(text=text, source=source, folder=folder, environment=environment)
+    if probe:
+        _probe(document)  # before the transaction, which keeps others from changing anything
     with transaction.atomic():
         changes = [change for kind in KINDS for change in _apply_section(kind, document)]
         if prune:
@@ -37,6 +41,22 @@ def apply_document(
         if dry_run:
             transaction.set_rollback(True)
     return tuple(changes)
+
+
+def _probe(document: Document) -> None:
+    for kind in KINDS:
+        if kind.probe is None or kind.section not in document.sections:
+            continue
+        present = {kind.key(row.spec): row.spec for row in kind.load()}
+        wanted = document.sections[kind.section]
+        found = kind.probe([(spec, present.get(kind.key(spec))) for _, spec in wanted])
+        document.complain(
+            [
+                problem.below(kind.section, at)
+                for (at, _), problems in zip(wanted, found, strict=True)
+                for problem in problems
+            ]
+        )
 
 
 def _apply_section(kind: Kind, document: Document) -> list[Change]:

@@ -2,27 +2,30 @@
 
 import dataclasses
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
 
-from ams.catalog.models import API, Upstream
-from ams.catalog.queries.spec_of import spec_of_api, spec_of_upstream
+from ams.catalog.checks.health_path import check_health_paths
+from ams.catalog.models import API, Issuer, Upstream
+from ams.catalog.queries.spec_of import spec_of_api, spec_of_issuer, spec_of_upstream
 from ams.catalog.services.delete_api import delete_api
+from ams.catalog.services.delete_issuer import delete_issuer
 from ams.catalog.services.delete_upstream import delete_upstream
 from ams.catalog.services.save_api import save_api
+from ams.catalog.services.save_issuer import save_issuer
 from ams.catalog.services.save_upstream import save_upstream
-from ams.catalog.specs import APISpec, UpstreamSpec
-from ams.errors import InUse
+from ams.catalog.specs import APISpec, IssuerSpec, UpstreamSpec
+from ams.errors import FieldProblem, InUse
 from ams.plans.models import Plan, Product
 from ams.plans.queries.spec_of import spec_of_plan, spec_of_product
 from ams.plans.services.delete_plan import delete_plan
 from ams.plans.services.delete_product import delete_product
 from ams.plans.services.save_plan import save_plan
 from ams.plans.services.save_product import save_product
-from ams.plans.specs import PlanSpec, ProductSpec, with_lists
+from ams.plans.specs import PlanSpec, ProductSpec
 from ams.subscriptions.checks.subscription import OPEN
 from ams.subscriptions.models import Subscription
 from ams.subscriptions.queries.spec_of import spec_of_subscription
@@ -52,6 +55,8 @@ class Kind:
     remove: Callable[[Present], Any]
     # Returns the wanted spec with what it leaves open taken from the present one.
     complete: Callable[[Any, Any], Any] = lambda wanted, _present: wanted
+    # Returns the problems of each pair of a wanted and a present spec that only the network knows.
+    probe: Callable[[Sequence[tuple[Any, Any]]], list[list[FieldProblem]]] | None = None
 
 
 def _load_upstreams() -> list[Present]:
@@ -59,8 +64,14 @@ def _load_upstreams() -> list[Present]:
     return [Present(row.pk, spec_of_upstream(row)) for row in rows]
 
 
+def _load_issuers() -> list[Present]:
+    return [Present(row.pk, spec_of_issuer(row)) for row in Issuer.objects.order_by("slug")]
+
+
 def _load_apis() -> list[Present]:
-    rows = API.objects.select_related("upstream").prefetch_related("scopes", "operations")
+    rows = API.objects.select_related("upstream").prefetch_related(
+        "scopes", "operations", "issuers"
+    )
     return [Present(row.pk, spec_of_api(row)) for row in rows.order_by("slug")]
 
 
@@ -70,9 +81,7 @@ def _load_products() -> list[Present]:
 
 
 def _load_plans() -> list[Present]:
-    rows = Plan.objects.select_related("product").prefetch_related(
-        "components", "rate_limits", "quotas"
-    )
+    rows = Plan.objects.select_related("product").prefetch_related("components")
     return [
         Present(row.pk, spec_of_plan(row))
         for row in rows.order_by("product__slug", "position", "slug")
@@ -110,7 +119,8 @@ def _complete_api(wanted: APISpec, present: APISpec | None) -> APISpec:
     del present
     # An address that is written out although it is the default is no difference.
     default = settings.GATEWAY_URL + wanted.base_path
-    return dataclasses.replace(wanted, resource="") if wanted.resource == default else wanted
+    resource = "" if wanted.resource == default else wanted.resource
+    return dataclasses.replace(wanted, resource=resource, issuers=tuple(sorted(wanted.issuers)))
 
 
 def _complete_product(wanted: ProductSpec, present: ProductSpec | None) -> ProductSpec:
@@ -144,8 +154,17 @@ KINDS: Final = (
         spec_type=UpstreamSpec,
         key=lambda spec: str(spec.slug),
         load=_load_upstreams,
-        save=lambda spec, known: save_upstream(spec=spec, upstream_id=known),
+        save=lambda spec, known: save_upstream(spec=spec, upstream_id=known, probe=False),
+        probe=check_health_paths,
         remove=lambda present: delete_upstream(upstream_id=present.id),
+    ),
+    Kind(
+        section="issuers",
+        spec_type=IssuerSpec,
+        key=lambda spec: str(spec.slug),
+        load=_load_issuers,
+        save=lambda spec, known: save_issuer(spec=spec, issuer_id=known),
+        remove=lambda present: delete_issuer(issuer_id=present.id),
     ),
     Kind(
         section="apis",
@@ -172,7 +191,6 @@ KINDS: Final = (
         load=_load_plans,
         save=lambda spec, known: save_plan(spec=spec, plan_id=known),
         remove=_remove_plan,
-        complete=lambda wanted, _present: with_lists(wanted),
     ),
     Kind(
         section="subscriptions",

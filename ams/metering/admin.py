@@ -13,7 +13,7 @@ from ams.metering.models import DailyUsage, HourlyUsage, QuarantinedUsage, Usage
 from ams.metering.read_only_admin import ReadOnlyAdmin
 
 _COUNTERS = ("calls", "request_bytes", "response_bytes", "latency_ms")
-_KEY = ("subscription_id", "client_id", "api_id", "operation_id", "status")
+_KEY = ("subscription_id", "client_id", "api_id", "operation_id", "status", "cause")
 
 
 @admin.register(UsageBatchRecord)
@@ -43,7 +43,7 @@ class UsageBatchRecordAdmin(ReadOnlyAdmin, ModelAdmin):
 
 
 class UsageRollupAdmin(ReadOnlyAdmin, ModelAdmin):
-    list_filter = ("status",)
+    list_filter = ("cause", "status")
     search_fields = ("subscription_id", "client_id", "api_id", "operation_id")
 
 

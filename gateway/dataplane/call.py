@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gateway.usage.segment import BY_CLIENT
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable
 
-    from gateway.dataplane.allowance import Allowance
     from gateway.dataplane.configuration import Configuration
     from gateway.dataplane.decision import Decision
     from gateway.dataplane.phantom_token import PhantomToken
@@ -59,8 +60,8 @@ class Call:
     """
 
     __slots__ = (
-        "allowance",
         "authorization",
+        "cause",
         "chunked",
         "client_address",
         "client_gone",
@@ -114,7 +115,6 @@ class Call:
         self.digest = b""
         self.phantom: PhantomToken
         self.decision: Decision | None = None
-        self.allowance: Allowance | None = None
         # Forward.
         self.task: asyncio.Task[Any] | None = None
         self.is_waiting = False  # for the upstream's response head
@@ -123,6 +123,7 @@ class Call:
         self.request_bytes = 0
         self.response_bytes = 0
         self.status = 0  # 0 until the answer has begun
+        self.cause = BY_CLIENT  # whose doing the status is
 
     def client_left(self) -> None:
         """Stop working for a client that has gone."""

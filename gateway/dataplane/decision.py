@@ -1,16 +1,15 @@
-"""What a token may do at an operation, worked out once per token, operation and configuration."""
+"""What a token may do at an operation, worked out once per token and operation."""
 
 from dataclasses import dataclass
 
 from gateway.dataplane.allowance import Allowance
-from gateway.dataplane.allowances import Addressed
 from gateway.dataplane.configuration import Configuration
 from gateway.dataplane.entitlements import Entitlement
 from gateway.dataplane.errors import InsufficientScope, NotSubscribed
 from gateway.dataplane.phantom_token import PhantomToken
 from gateway.dataplane.routing import Route
+from gateway.dataplane.upstreams import Client
 from gateway.dataplane.usage_journal import MeterKey
-from gateway.upstream.client import UpstreamClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +18,8 @@ class Decision:
 
     entitlement: Entitlement
     allowance: Allowance | None
-    addressed: Addressed | None  # instead of it, where a limit counts addresses
     meter_key: MeterKey
-    client: UpstreamClient
+    client: Client
     path_prefix: bytes
     total_timeout_seconds: float  # from the request to the answer's last byte; 0: no limit
 
@@ -30,16 +28,40 @@ def decide(configuration: Configuration, route: Route, phantom: PhantomToken) ->
     """Return the decision, from the token's own memory when it was made before.
 
     Raises InsufficientScope (RFC 6750 §3.1) and NotSubscribed. Refusals are not remembered: a
-    client that subscribes is let in with the next snapshot, which makes a new configuration.
+    client that subscribes is let in with the next snapshot.
     """
-    # A configuration has routes of its own, so an old decision is never found; this frees it.
     if phantom.decided_for is not configuration:
-        phantom.decisions.clear()
-        phantom.decided_for = configuration
+        _keep_what_holds(configuration, phantom)
     decision: Decision | None = phantom.decisions.get(route)
     if decision is None:
         decision = phantom.decisions[route] = _work_out(configuration, route, phantom)
     return decision
+
+
+def _keep_what_holds(configuration: Configuration, phantom: PhantomToken) -> None:
+    """Forget what another configuration decides otherwise.
+
+    A decision is made of its route (the API), its entitlement (subscription and plan) and its
+    client (the upstream) alone. These are the same objects as long as their rows are the same.
+    """
+    if phantom.decisions:
+        phantom.decisions = {
+            route: decision
+            for route, decision in phantom.decisions.items()
+            if _holds(configuration, route, decision, phantom)
+        }
+    phantom.decided_for = configuration
+
+
+def _holds(
+    configuration: Configuration, route: Route, decision: Decision, phantom: PhantomToken
+) -> bool:
+    api_id = route.api.id
+    return (
+        configuration.router.has(route)
+        and configuration.clients.get(api_id) is decision.client
+        and configuration.entitlements.find(phantom.client_id, api_id) is decision.entitlement
+    )
 
 
 def _work_out(configuration: Configuration, route: Route, phantom: PhantomToken) -> Decision:
@@ -47,18 +69,15 @@ def _work_out(configuration: Configuration, route: Route, phantom: PhantomToken)
         raise InsufficientScope(
             f"This operation needs the scope {route.scope_text}.", route.scope_text
         )
-    entitlement = configuration.entitlements.get((phantom.client_id, route.api.id))
+    entitlement = configuration.entitlements.find(phantom.client_id, route.api.id)
     if entitlement is None:
         raise NotSubscribed(
             f"Subscribe the application to a plan of {route.api.name!r} in the developer portal."
         )
     client = configuration.clients[route.api.id]
-    operation = f"{route.api.id}/{route.operation.id}"
-    limits = entitlement.allowance(phantom.subject, operation)
     return Decision(
         entitlement=entitlement,
-        allowance=None if isinstance(limits, Addressed) else limits,
-        addressed=limits if isinstance(limits, Addressed) else None,
+        allowance=entitlement.allowance(),
         meter_key=entitlement.meter_key(route.api.id, route.operation.id),
         client=client,
         path_prefix=client.path_prefix,

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
-from gateway.dataplane.allowance import Allowance
-from gateway.dataplane.allowances import Addressed, Allowances, Caller
+from gateway.dataplane.allowance import Allowance, Allowances, Terms, terms_of
 from gateway.dataplane.usage_journal import MeterKey
-from wire.gateway_snapshot import GatewaySnapshot, Plan, Subscription
+from wire.gateway_snapshot import Plan, Subscription
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Entitlement:
     """One subscription as the pipeline needs it."""
 
@@ -18,9 +18,9 @@ class Entitlement:
     _allowances: Allowances
     _meter_keys: dict[tuple[str, str], MeterKey] = field(default_factory=dict)
 
-    def allowance(self, subject: str, operation: str) -> Allowance | Addressed | None:
-        """Return the limits of calls of `operation` by `subject`; made when they first count."""
-        return self._allowances.of(Caller(self.subscription, subject, operation), self.plan)
+    def allowance(self) -> Allowance | None:
+        """Return the limits; made at the first call, since most subscriptions sleep."""
+        return self._allowances.of(self.subscription.id, self.plan)
 
     def meter_key(self, api_id: str, operation_id: str) -> MeterKey:
         """Return the key under which calls of the operation are counted; made once."""
@@ -37,22 +37,59 @@ class Entitlement:
         return key
 
 
-Entitlements = Mapping[tuple[str, str], Entitlement]
+class Entitlements:
+    """The entitlements of one version; made when they are asked for, once per subscription.
 
-
-def build_entitlements(snapshot: GatewaySnapshot, allowances: Allowances) -> Entitlements:
-    """Return the entitlements by (client id, API id).
-
-    Where a client has two subscriptions to one API, the first of the snapshot counts.
+    An entitlement is the same object from version to version while its subscription and plan are.
     """
-    plans = {plan.id: plan for plan in snapshot.plans}
-    entitlements: dict[tuple[str, str], Entitlement] = {}
-    by_subscription: dict[str, Plan] = {}
-    for subscription in snapshot.subscriptions:
-        plan = plans[subscription.plan_id]
-        by_subscription[subscription.id] = plan
-        entitlement = Entitlement(subscription, plan, allowances)
-        for api_id in plan.api_ids:
-            entitlements.setdefault((subscription.client_id, api_id), entitlement)
-    allowances.keep_only(by_subscription)
-    return entitlements
+
+    def __init__(
+        self,
+        clients: Mapping[str, tuple[Subscription, ...]],
+        plans: Mapping[str, Plan],
+        allowances: Allowances,
+        previous: "Entitlements | None" = None,
+    ) -> None:
+        """`clients` has the subscriptions by client id, the oldest first."""
+        self._clients = clients
+        self._plans = plans
+        self._allowances = allowances
+        # For as long as a token's decisions hold them.
+        self._made: WeakValueDictionary[str, Entitlement] = (
+            WeakValueDictionary() if previous is None else previous._made  # noqa: SLF001 - its own kind
+        )
+
+    def find(self, client_id: str, api_id: str) -> Entitlement | None:
+        """Return what entitles the client to the API.
+
+        Where it has two subscriptions, the older one counts.
+        """
+        for subscription in self._clients.get(client_id, ()):
+            plan = self._plans[subscription.plan_id]
+            if api_id in plan.api_ids:
+                return self._entitlement(subscription, plan)
+        return None
+
+    def _entitlement(self, subscription: Subscription, plan: Plan) -> Entitlement:
+        known = self._made.get(subscription.id)
+        if known is not None and known.subscription is subscription and known.plan is plan:
+            return known
+        made = Entitlement(subscription, plan, self._allowances)
+        self._made[subscription.id] = made
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class TermsInForce:
+    """Whether terms are those of a subscription and its plan (a container without a list)."""
+
+    subscriptions: Mapping[str, Subscription]
+    plans: Mapping[str, Plan]
+
+    def __contains__(self, terms: object) -> bool:
+        assert isinstance(terms, tuple)  # noqa: S101 - Terms
+        subscription = self.subscriptions.get(terms[0])
+        if subscription is None:
+            return False
+        in_force: Terms = terms_of(subscription.id, self.plans[subscription.plan_id])
+        return terms == in_force

@@ -25,10 +25,6 @@ class Refusal(Exception):
         """Return the header fields that belong to this refusal."""
         return []
 
-    def extensions(self) -> dict[str, object]:
-        """Return further members of the problem document (RFC 9457 §3.2)."""
-        return {}
-
 
 class BadRequest(Refusal):
     status, type, title = 400, "/problems/bad-request", "The request is malformed"
@@ -185,22 +181,13 @@ class _Delayed(Refusal):
         return [(b"retry-after", b"%d" % self.retry_after_seconds)]
 
 
-class _LimitReached(_Delayed):
-    """RFC 6585 §4. `policy` is the name in RateLimit-Policy (draft -10 §5, violated-policies)."""
+class RateLimited(_Delayed):
+    """RFC 6585 §4."""
 
-    def __init__(self, detail: str, retry_after_seconds: int, policy: str) -> None:
-        super().__init__(detail, retry_after_seconds)
-        self.policy = policy
-
-    def extensions(self) -> dict[str, object]:
-        return {"violated-policies": [self.policy]}
-
-
-class RateLimited(_LimitReached):
     status, type, title = 429, "/problems/rate-limited", "Too many calls"
 
 
-class QuotaExhausted(_LimitReached):
+class QuotaExhausted(_Delayed):
     status, type, title = 429, "/problems/quota-exhausted", "The plan's quota is used up"
 
 
@@ -216,6 +203,12 @@ class AuthorityUnavailable(_Delayed):
 
 class BadGateway(Refusal):
     status, type, title = 502, "/problems/bad-gateway", "The API could not be reached"
+
+
+class NoTarget(_Delayed):
+    """Health checks have taken out every target of the upstream."""
+
+    status, type, title = 503, "/problems/upstream-unavailable", "The API is not available now"
 
 
 class GatewayTimeout(Refusal):
@@ -240,7 +233,6 @@ def render(
         title=refusal.title,
         detail=refusal.detail,
         instance=f"urn:tollgate:request:{request_id.decode('ascii')}",
-        extensions=refusal.extensions(),
     ).encode()
     headers: Headers = [
         (b"content-type", MEDIA_TYPE.encode()),

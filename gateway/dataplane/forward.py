@@ -17,12 +17,14 @@ from gateway.dataplane.errors import (
     BadRequest,
     GatewayTimeout,
     IncompleteBody,
+    NoTarget,
     Refusal,
 )
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.request_body import may_have_body, open_body
 from gateway.upstream import errors as upstream_errors
 from gateway.upstream.client import UpstreamResponse
+from gateway.usage.segment import BY_GATEWAY, BY_UPSTREAM
 
 _METHODS: Final = {
     name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -112,8 +114,9 @@ def _request_fields(call: Call) -> headers.Headers:
 def answer_fields(call: Call) -> headers.Headers:
     """Return the fields that every answer has."""
     fields = [_SERVER, (b"x-request-id", call.request_id)]
-    if call.allowance is not None:
-        fields += call.allowance.fields(call.started)
+    decision = call.decision
+    if decision is not None and decision.allowance is not None:
+        fields += decision.allowance.fields(call.started)
     return fields
 
 
@@ -140,6 +143,7 @@ def _response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.He
 def _send_whole(plane: Plane, call: Call, response: UpstreamResponse, body: bytes) -> None:
     fields, length = _response_fields(call, response)
     call.status = response.status
+    call.cause = BY_UPSTREAM
     call.response_bytes = len(body)
     ledger.close(plane, call)
     length_of_head = int(length) if length and call.method == "HEAD" else -1
@@ -150,6 +154,7 @@ async def _stream(plane: Plane, call: Call, response: UpstreamResponse) -> None:
     fields, length = _response_fields(call, response)
     announced = int(length) if length else -1
     call.status = response.status
+    call.cause = BY_UPSTREAM
     call.response = response
     try:
         if not call.client_gone:
@@ -158,6 +163,7 @@ async def _stream(plane: Plane, call: Call, response: UpstreamResponse) -> None:
     except upstream_errors.UpstreamError:
         # Begun already: the front cuts the connection, so the client sees that it is not whole.
         if not call.client_gone:
+            call.cause = BY_GATEWAY
             plane.counters.add("upstream_errors")
     finally:
         response.abort()
@@ -180,6 +186,11 @@ async def _send_pieces(plane: Plane, call: Call, response: UpstreamResponse, len
 def _as_refusal(error: Exception) -> Refusal:
     if isinstance(error, _TIMEOUTS):
         return GatewayTimeout("The API behind the gateway did not answer in time.")
+    if isinstance(error, upstream_errors.NoTargetLeft):
+        return NoTarget(
+            "All servers of the API behind the gateway are out of service.",
+            error.retry_after_seconds,
+        )
     if isinstance(error, upstream_errors.UpstreamError):
         return BadGateway("The API behind the gateway could not be reached, or answered nonsense.")
     if isinstance(error, upstream_errors.RequestBodyMismatch):

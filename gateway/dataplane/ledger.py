@@ -30,7 +30,7 @@ def _meter(plane: Plane, call: Call, seconds: float, unix_now: float) -> None:
     try:
         plane.journal.record(
             call.decision.meter_key,
-            call.status,
+            call.status + call.cause,
             request_bytes=call.request_bytes,
             response_bytes=call.response_bytes,
             latency_ms=int(seconds * 1000),

@@ -29,6 +29,7 @@ from gateway.dataplane.call import Call, Inbound
 from gateway.dataplane.errors import Challenge, InternalError, Refusal, render
 from gateway.dataplane.forward import answer_fields, forward
 from gateway.dataplane.plane import Plane
+from gateway.usage.segment import BY_CLIENT, BY_GATEWAY
 
 Stage = Callable[[Plane, Call], Awaitable[None] | None]
 
@@ -89,7 +90,9 @@ def _leave(plane: Plane, call: Call) -> None:
 
 def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
     if call.status:
-        return  # an answer has begun: the front cuts the connection, which the client notices
+        # An answer has begun: the front cuts the connection, which the client notices.
+        call.cause = BY_GATEWAY
+        return
     if not call.request_id:
         call.request_id = plane.next_request_id()
     if isinstance(refusal, Challenge) and call.route is not None:
@@ -99,6 +102,7 @@ def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
         )
     fields, body = render(refusal, call.request_id, answer_fields(call))
     call.status = refusal.status
+    call.cause = BY_GATEWAY if refusal.status >= 500 else BY_CLIENT
     call.response_bytes = len(body)
     ledger.close(plane, call)
     call.inbound.answer(refusal.status, fields, body, closes=refusal.closes)

@@ -22,14 +22,14 @@ class Journal(Protocol):
     def record(
         self,
         key: MeterKey,
-        status: int,
+        outcome: int,
         *,
         request_bytes: int,
         response_bytes: int,
         latency_ms: int,
         now: float,
     ) -> None:
-        """Count one call; `now` is Unix time."""
+        """Count one call; `outcome` is status and cause, `now` Unix time."""
 
 
 class AccessLog(Protocol):

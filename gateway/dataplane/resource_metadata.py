@@ -29,11 +29,9 @@ class ResourceMetadata:
     def __init__(self, apis: Iterable[API], *, issuer: str, gateway_url: str) -> None:
         """`issuer` is the one whose tokens this gateway takes; without it nothing is said."""
         self._gateway_url = gateway_url.rstrip("/")
-        self._documents: dict[bytes, bytes] = {}
-        if issuer:
-            self._documents = {
-                api.base_path.encode(): json.dumps(_describe(api, issuer)).encode() for api in apis
-            }
+        self._issuer = issuer
+        # Written out when asked for: calls that are admitted need none.
+        self._apis = {api.base_path.encode(): api for api in apis} if issuer else {}
 
     def address_of(self, api: API) -> str:
         """Return the URL of the API's document (RFC 9728 §5.1), or nothing when it has none.
@@ -41,7 +39,7 @@ class ResourceMetadata:
         Its origin is that of the resource where the resource is the API's own address, else that
         of the gateway: never what a Host header says, which a client may choose.
         """
-        if api.base_path.encode() not in self._documents:
+        if api.base_path.encode() not in self._apis:
             return ""
         parts = urlsplit(api.resource)
         is_own = parts.path == api.base_path and _AUTHORITY.fullmatch(parts.netloc)
@@ -57,21 +55,22 @@ class ResourceMetadata:
         """
         if not raw_path.startswith(_PREFIX):
             return None
-        document = self._find(raw_path[len(_PREFIX) - 1 :])
-        if document is None:
+        api = self._find(raw_path[len(_PREFIX) - 1 :])
+        if api is None:
             return None
         if method == "OPTIONS":
             return CrossOriginAnswer(_METHODS)
         if method not in {"GET", "HEAD"}:
             raise MethodNotAllowed("Metadata is only read.", _METHODS)
+        document = json.dumps(_describe(api, self._issuer)).encode()
         cache = (b"cache-control", b"public, max-age=%d" % MAX_AGE_SECONDS)
         return Answer(document, [(b"content-type", b"application/json"), cache, _SHARED])
 
-    def _find(self, path: bytes) -> bytes | None:
+    def _find(self, path: bytes) -> API | None:
         while path:
-            document = self._documents.get(path)
-            if document is not None:
-                return document
+            api = self._apis.get(path)
+            if api is not None:
+                return api
             path = path.rpartition(b"/")[0]
         return None
 

@@ -1,5 +1,8 @@
 """Which operation of which API a path names: one trie of segments for all APIs.
 
+The tree of an API (with the APIs that are mounted below it) hangs in the trie of base paths. It is
+worked out from them alone, so the next configuration takes it over while they are the same.
+
 A literal segment wins over a template, as in OpenAPI 3 ("concrete definitions are matched before
 their templated counterparts"); when the literal leads nowhere the template is tried. Every node of
 a tree is reached on one path only, so a match never costs more than the nodes it could touch.
@@ -17,6 +20,7 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from gateway.dataplane.errors import BadRequest, MethodNotAllowed, NotFound
+from gateway.slices import Steps
 from wire.gateway_snapshot import API, Operation
 
 _TEMPLATE: Final = re.compile(r"\{[^{}]*\}")
@@ -37,6 +41,7 @@ class Route:
     scopes: frozenset[str]
     scope_text: str
     strip: int  # length of the API's base path, which is not forwarded
+    group: tuple[API, ...]  # of the tree it is in
 
 
 class _Node:
@@ -51,18 +56,49 @@ class _Node:
         self.has_choice = False  # patterns or a rest, which need a look at more than one child
 
 
+# APIs whose base paths lie below that of the first.
+_Group = tuple[API, ...]
+
+
 class Router:
     """The routes of one snapshot."""
 
-    def __init__(self, apis: Iterable[API]) -> None:
+    def __init__(self, apis: Iterable[API] = ()) -> None:
         """Place every operation. Raises BadTemplate."""
         self._root = _Node()
+        self._trees: dict[str, tuple[_Group, _Node]] = {}  # by base path of the first
         self._with_encoded_slash: tuple[bytes, ...] = ()
-        for api in apis:
-            if api.allow_encoded_slash:
-                self._with_encoded_slash += (api.base_path.encode() + b"/",)
-            for operation in api.operations:
-                self._add(api, operation)
+        for group in _group(apis):
+            self.place(group, None)
+
+    def place(self, group: tuple[API, ...], previous: "Router | None") -> None:
+        """Place the APIs of `group`; their routes are those of `previous` if they are the same."""
+        base_path = group[0].base_path
+        if "{" in base_path:
+            raise BadTemplate(f"{group[0].slug}: a base path has no parameters.")
+        known = None if previous is None else previous.find_tree(group)
+        group, tree = known or (group, _grow(group))
+        self._trees[base_path] = (group, tree)
+        self._with_encoded_slash += tuple(
+            [api.base_path.encode() + b"/" for api in group if api.allow_encoded_slash]
+        )
+        above, _, last = base_path.rpartition("/")
+        _hang(_place(self._root, above) if above else self._root, last, tree)
+
+    def find_tree(self, group: tuple[API, ...]) -> "tuple[tuple[API, ...], _Node] | None":
+        """Return the tree of these very objects, with the group that it was made for."""
+        found = self._trees.get(group[0].base_path)
+        if found is None or len(found[0]) != len(group):
+            return None
+        for left, right in zip(found[0], group, strict=True):
+            if left is not right:
+                return None
+        return found
+
+    def has(self, route: Route) -> bool:
+        """Whether `route` is one of these."""
+        found = self._trees.get(route.group[0].base_path)
+        return found is not None and found[0] is route.group
 
     def match(self, method: str, raw_path: bytes) -> Route:
         """Return the route. Raises NotFound, MethodNotAllowed or BadRequest."""
@@ -105,21 +141,60 @@ class Router:
                 "send the path of the operation as it is documented."
             )
 
-    def _add(self, api: API, operation: Operation) -> None:
-        path = api.base_path + operation.path
-        if not operation.path.startswith("/"):
-            raise BadTemplate(f"{api.slug}: path {operation.path!r} does not start with /.")
-        route = Route(
-            api=api,
-            operation=operation,
-            scopes=frozenset(operation.scopes),
-            scope_text=" ".join(operation.scopes),
-            strip=len(api.base_path.encode()),
-        )
-        node = _place(self._root, path)
-        if operation.method in node.methods:
-            raise BadTemplate(f"{api.slug}: {operation.method} {path} is there twice.")
-        node.methods[operation.method] = route
+
+def _group(apis: Iterable[API]) -> Iterable[_Group]:
+    """Yield the APIs in groups of those whose base paths lie below one another."""
+    group: list[API] = []
+    # With the slash, "/a", "/a/b", "/a-b" are sorted as they nest.
+    for api in sorted(apis, key=lambda api: api.base_path + "/"):
+        if group and not f"{api.base_path}/".startswith(f"{group[0].base_path}/"):
+            yield tuple(group)
+            group = []
+        group.append(api)
+    if group:
+        yield tuple(group)
+
+
+def _grow(group: _Group) -> _Node:
+    """Return the tree below the base path of the group's first API."""
+    tree = _Node()
+    mounted_at = len(group[0].base_path)
+    for api in group:
+        below = api.base_path[mounted_at:]
+        for operation in api.operations:
+            _add(tree, below + operation.path, _route(group, api, operation))
+    return tree
+
+
+def _route(group: _Group, api: API, operation: Operation) -> Route:
+    if not operation.path.startswith("/"):
+        raise BadTemplate(f"{api.slug}: path {operation.path!r} does not start with /.")
+    return Route(
+        api=api,
+        operation=operation,
+        scopes=frozenset(operation.scopes),
+        scope_text=" ".join(operation.scopes),
+        strip=len(api.base_path.encode()),
+        group=group,
+    )
+
+
+def _add(tree: _Node, path: str, route: Route) -> None:
+    node = _place(tree, path)
+    method = route.operation.method
+    if method in node.methods:
+        text = route.api.base_path + route.operation.path
+        raise BadTemplate(f"{route.api.slug}: {method} {text} is there twice.")
+    node.methods[method] = route
+
+
+def make_router(apis: Iterable[API], previous: Router | None) -> Steps[Router]:
+    """Return the router of `apis`, with what is the same as in `previous`. Raises BadTemplate."""
+    router = Router()
+    for group in _group(apis):
+        router.place(group, previous)
+        yield
+    return router
 
 
 def _allow(methods: dict[str, Route]) -> str:
@@ -198,12 +273,16 @@ def _place(root: _Node, path: str) -> _Node:
 
 
 def _literal_child(node: _Node, segment: str) -> _Node:
+    child = node.literals.get(unquote_to_bytes(segment)) or _Node()
+    _hang(node, segment, child)
+    return child
+
+
+def _hang(node: _Node, segment: str, child: _Node) -> None:
     # The document may spell a character encoded or not; a request may too.
     plain = unquote_to_bytes(segment)
-    child = node.literals.get(plain) or _Node()
     node.literals[plain] = child
     node.literals[quote(plain, safe=_SEGMENT_SAFE).encode()] = child
-    return child
 
 
 def _pattern_child(node: _Node, segment: str, path: str) -> _Node:

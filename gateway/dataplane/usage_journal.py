@@ -1,6 +1,6 @@
 """Counting calls: a dictionary lookup and a few stores into memory that outlives the process.
 
-Rows are summed per minute, key and status, so the volume does not depend on the request rate.
+Rows are summed per minute, key and outcome, so the volume does not depend on the request rate.
 """
 
 import logging
@@ -10,10 +10,17 @@ from typing import Final
 
 from gateway.usage.errors import UsageJournalUnusable
 from gateway.usage.meter_key import MeterKey
-from gateway.usage.segment import CALLS, Segment
+from gateway.usage.segment import BY_CLIENT, BY_GATEWAY, BY_UPSTREAM, CALLS, Segment
 from wire.usage_batch import UsageBatch
 
-__all__ = ["MeterKey", "UsageJournal", "UsageJournalUnusable"]
+__all__ = [
+    "BY_CLIENT",
+    "BY_GATEWAY",
+    "BY_UPSTREAM",
+    "MeterKey",
+    "UsageJournal",
+    "UsageJournalUnusable",
+]
 
 _log = logging.getLogger("gateway.usage")
 _MINUTE_SECONDS: Final = 60
@@ -57,7 +64,7 @@ class UsageJournal:
     def record(
         self,
         key: MeterKey,
-        status: int,
+        outcome: int,
         *,
         request_bytes: int,
         response_bytes: int,
@@ -66,13 +73,15 @@ class UsageJournal:
     ) -> None:
         """Count one call, finished at the Unix time `now`. Numbers are not negative.
 
+        `outcome` is the status and one of BY_UPSTREAM, BY_CLIENT, BY_GATEWAY.
+
         When it returns, the call is in the file. A kill in the middle loses this call at most.
         """
         if not self._minute <= now < self._minute_end:
             self._turn_to(now)
-        at = self._slots.get((key, status))
+        at = self._slots.get((key, outcome))
         if at is None:
-            at = self._open_row(key, status)
+            at = self._open_row(key, outcome)
             if at is None:
                 return
         words = self._words
@@ -113,13 +122,13 @@ class UsageJournal:
         self._minute_end = self._minute + _MINUTE_SECONDS
         self._slots.clear()
 
-    def _open_row(self, key: MeterKey, status: int) -> int | None:
-        at = self._segment.open_row(key, status, self._minute)
+    def _open_row(self, key: MeterKey, outcome: int) -> int | None:
+        at = self._segment.open_row(key, outcome, self._minute)
         if at is None:
             self.seal()
-            at = self._segment.open_row(key, status, self._minute)
+            at = self._segment.open_row(key, outcome, self._minute)
         if at is not None:
-            self._slots[key, status] = at
+            self._slots[key, outcome] = at
         return at
 
     def _new_segment(self) -> Segment:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from gateway.upstream import body as request_body
 from gateway.upstream import errors, tls
+from gateway.upstream.address_book import AddressBook, Judge, Resolver
 from gateway.upstream.body import BodySource
 from gateway.upstream.http1 import Connection
 from gateway.upstream.pool import ConnectionPool
@@ -23,6 +24,7 @@ __all__ = ["BodySource", "UpstreamClient", "UpstreamResponse"]
 _ONE_WRITE_BYTES: Final = 64 * 1024
 # RFC 9110 §9.2.2; TRACE is left out because nothing forwards it.
 _IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+MAX_CONNECTIONS: Final = 256
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -37,8 +39,11 @@ class UpstreamClient:
         first_byte_timeout_seconds: float,
         idle_timeout_seconds: float,
         ca_pem: str = "",
-        max_connections: int = 256,
+        max_connections: int = MAX_CONNECTIONS,
+        judge: Judge | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
+        """`judge` says which addresses may be connected to; None: all."""
         parts = urlsplit(url)
         if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
             raise ValueError(f"url: http:// or https:// and a host are expected, not {url!r}.")
@@ -52,6 +57,7 @@ class UpstreamClient:
             self.host_header += b":%d" % port
         self._host_line = b"Host: " + self.host_header
         self._pool = ConnectionPool(
+            AddressBook(parts.hostname, port, judge=judge, resolver=resolver),
             parts.hostname,
             port,
             tls.make_context(ca_pem) if parts.scheme == "https" else None,

@@ -16,6 +16,20 @@ class ConnectFailed(UpstreamError):
     retryable = True
 
 
+class AddressForbidden(ConnectFailed):
+    """The upstream's name stands for an address that calls may not be forwarded to."""
+
+
+class NoTargetLeft(UpstreamError):
+    """Health checks have taken out every target; nothing was sent."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class ConnectTimedOut(UpstreamError):
     """No connection within `connect_timeout_seconds`."""
 

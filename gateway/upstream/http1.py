@@ -23,9 +23,6 @@ class Pool(Protocol):
     first_byte_timeout_seconds: float
     idle_timeout_seconds: float
 
-    def adopt(self, connection: "Connection") -> None:
-        """Take note of a connection that is open now."""
-
     def release(self, connection: "Connection") -> None:
         """Take back a connection whose exchange is over; another may follow."""
 
@@ -60,6 +57,7 @@ class Connection:
         "_violation",
         "_waiter",
         "_whole",
+        "address",
         "has_received",
         "is_lost",
         "is_reused",
@@ -80,8 +78,9 @@ class Connection:
     _is_doomed: bool
     has_received: bool
 
-    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop, address: str) -> None:
         self._pool = pool
+        self.address = address
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[UpstreamResponse] | None = None
@@ -227,8 +226,6 @@ class Connection:
         self._transport = cast("asyncio.Transport", transport)
         if self.is_lost:  # given up while it was being opened
             self._transport.abort()
-        else:
-            self._pool.adopt(self)
 
     def data_received(self, data: bytes) -> None:
         waiter = self._waiter

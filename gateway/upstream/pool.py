@@ -7,6 +7,7 @@ from collections import deque
 from typing import Final, cast
 
 from gateway.upstream import errors
+from gateway.upstream.address_book import AddressBook
 from gateway.upstream.http1 import Connection
 
 # Long enough to serve bursts, short enough not to meet many upstreams' own 60 s and 75 s limits.
@@ -15,6 +16,7 @@ _IDLE_CONNECTION_SECONDS: Final = 50.0
 _TICKS_PER_TIMEOUT: Final = 10
 _SHORTEST_TICK_SECONDS: Final = 0.01
 _LONGEST_TICK_SECONDS: Final = 1.0
+_MOST_TRIES: Final = 4  # of the addresses that a name has
 
 
 class ConnectionPool:
@@ -25,6 +27,7 @@ class ConnectionPool:
 
     def __init__(
         self,
+        book: AddressBook,
         host: str,
         port: int,
         context: ssl.SSLContext | None,
@@ -34,6 +37,8 @@ class ConnectionPool:
         idle_timeout_seconds: float,
         max_connections: int,
     ) -> None:
+        self._book = book
+        book.on_answer = self._drop_vanished
         self._host = host
         self._port = port
         self._context = context
@@ -51,6 +56,8 @@ class ConnectionPool:
         self._timer: asyncio.TimerHandle | None = None
         self._time = time.monotonic  # until there is a loop, whose time is cheaper
         self._all_gone: asyncio.Future[None] | None = None
+        # Whether connections that are given back may be wanted no more.
+        self._must_look = False
 
     async def acquire(self) -> Connection:
         """Return an open connection. Raises ConnectFailed, ConnectTimedOut or PoolTimedOut."""
@@ -78,6 +85,8 @@ class ConnectionPool:
     async def close(self) -> None:
         """Close idle connections, then wait for the busy ones; when cancelled, drop those."""
         self._all_gone = asyncio.get_running_loop().create_future()
+        self._must_look = True
+        self._book.close()
         for connection in self.idle[:]:
             connection.close()
         try:
@@ -90,16 +99,12 @@ class ConnectionPool:
 
     # Called by connections (`http1.Pool`).
 
-    def adopt(self, connection: Connection) -> None:
-        """Take note of a connection that is open now."""
-        self._connections.add(connection)
-        if self._timer is None:
-            self._arm()
-
     def release(self, connection: Connection) -> None:
         """Take back a connection whose exchange is over; another may follow."""
         connection.is_reused = True
-        if self._all_gone is not None:
+        if self._must_look and (
+            self._all_gone is not None or self._book.has_vanished(connection.address)
+        ):
             connection.close()
             return
         while self._waiters:
@@ -124,37 +129,66 @@ class ConnectionPool:
         """Open a connection in the slot that the caller has taken."""
         loop = asyncio.get_running_loop()
         self._time = loop.time
-        connection = Connection(self, loop)
         opened: Connection | None = None
-        where = f"{self._host}:{self._port}"
         try:
             async with asyncio.timeout(self._connect_timeout_seconds):
-                await loop.create_connection(
-                    lambda: cast("asyncio.Protocol", connection),
-                    self._host,
-                    self._port,
-                    ssl=self._context,
-                )
+                opened = await self._open(loop, await self._book.look_up())
+                return opened
         except TimeoutError as error:
             seconds = self._connect_timeout_seconds
+            where = f"{self._host}:{self._port}"
             raise errors.ConnectTimedOut(f"No connection to {where} in {seconds} s.") from error
-        except (OSError, UnicodeError) as error:
-            raise errors.ConnectFailed(f"No connection to {where}: {error}") from error
-        else:
-            if connection.is_lost:
-                raise errors.ConnectFailed(f"{where} closed the connection at once.")
-            opened = connection
-            return connection
         finally:
             if opened is None:
-                self._give_up(connection)
+                self._free_slot()
 
-    def _give_up(self, connection: Connection) -> None:
-        if connection in self._connections:
-            connection.abort()
-        elif not connection.is_lost:
-            connection.is_lost = True  # it will close itself if it opens after all
-            self._free_slot()
+    async def _open(self, loop: asyncio.AbstractEventLoop, addresses: list[str]) -> Connection:
+        """Return a connection to the first address that takes one; all share the time limit."""
+        tries = addresses[:_MOST_TRIES]
+        patience = self._connect_timeout_seconds / len(tries)
+        for address in tries[:-1]:
+            try:
+                async with asyncio.timeout(patience):
+                    return await self._open_at(loop, address)
+            except (TimeoutError, errors.ConnectFailed):
+                continue
+        return await self._open_at(loop, tries[-1])
+
+    async def _open_at(self, loop: asyncio.AbstractEventLoop, address: str) -> Connection:
+        connection = Connection(self, loop, address)
+        where = f"{self._host}:{self._port}"
+        is_open = False
+        try:
+            await loop.create_connection(
+                lambda: cast("asyncio.Protocol", connection),
+                address,
+                self._port,
+                ssl=self._context,
+                server_hostname=self._host if self._context is not None else None,
+            )
+            is_open = not connection.is_lost
+        except (OSError, UnicodeError) as error:
+            raise errors.ConnectFailed(f"No connection to {where}: {error}") from error
+        finally:
+            if not is_open:
+                connection.abort()  # also one that opens after all
+        if not is_open:
+            raise errors.ConnectFailed(f"{where} closed the connection at once.")
+        # Only from here on it holds the slot, and gives it back when it is gone.
+        self._connections.add(connection)
+        if self._timer is None:
+            self._arm()
+        return connection
+
+    def _drop_vanished(self) -> None:
+        """Close idle connections to addresses that the name has no more; busy ones follow."""
+        for connection in self.idle[:]:
+            if self._book.has_vanished(connection.address):
+                connection.close()
+        if self._all_gone is None:
+            self._must_look = any(
+                self._book.has_vanished(connection.address) for connection in self._connections
+            )
 
     async def _wait_turn(self) -> Connection | None:
         loop = asyncio.get_running_loop()
@@ -210,4 +244,5 @@ class ConnectionPool:
             connection.expire()
         self._timer = None
         if self._connections:
+            self._book.touch()
             self._arm()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from gateway.usage.meter_key import MeterKey, decode_key
-from wire.usage_batch import UsageBatch, UsageRow
+from wire.usage_batch import Cause, UsageBatch, UsageRow, guess_cause
 from wire.uuid7 import uuid7
 
 SUFFIX: Final = ".usage"
@@ -28,11 +28,18 @@ _HEADER_BYTES: Final = 512
 _MAGIC: Final = b"TGUSAGE\n"
 _VERSION: Final = 1
 _MAX_NODE_BYTES: Final = _HEADER_BYTES - _HEADER.size
-# Words of a row: state, words in the row, minute, status, calls, request and response bytes,
-# latency; then the key.
+# Words of a row: state, words in the row, minute, outcome, calls, request and response bytes,
+# latency; then the key. The outcome is the status, and above it who caused it.
 _ROW_WORDS: Final = 8
 _VALID: Final = 1
 CALLS: Final = 4
+_CAUSE_SHIFT: Final = 16
+_STATUS_MASK: Final = (1 << _CAUSE_SHIFT) - 1
+# Added to a status. 0 is what an earlier release left: nobody noted it.
+BY_UPSTREAM: Final = 1 << _CAUSE_SHIFT
+BY_CLIENT: Final = 2 << _CAUSE_SHIFT
+BY_GATEWAY: Final = 3 << _CAUSE_SHIFT
+_CAUSES: Final = {1: Cause.UPSTREAM, 2: Cause.CLIENT, 3: Cause.GATEWAY}
 
 
 class CorruptSegment(Exception):
@@ -81,7 +88,7 @@ class Segment:
         """Whether no row was opened."""
         return self._next == _HEADER_BYTES // 8
 
-    def open_row(self, key: MeterKey, status: int, minute: int) -> int | None:
+    def open_row(self, key: MeterKey, outcome: int, minute: int) -> int | None:
         """Return the index of the first word of a new row, all zero; None when it does not fit."""
         encoded = key.encoded
         size = _ROW_WORDS + (len(encoded) + 7) // 8
@@ -93,7 +100,7 @@ class Segment:
         self._buffer[start : start + len(encoded)] = encoded
         words[at + 1] = size
         words[at + 2] = minute
-        words[at + 3] = status
+        words[at + 3] = outcome
         self._next = at + size
         words[at] = _VALID
         return at
@@ -117,8 +124,8 @@ def read_batch(data: bytes) -> UsageBatch:
     """
     batch_id, node = _read_header(data)
     sums: dict[tuple[bytes, int, int], list[int]] = {}
-    for key, minute, status, counts in _rows(data):
-        row = sums.setdefault((key, minute, status), [0, 0, 0, 0])
+    for key, minute, outcome, counts in _rows(data):
+        row = sums.setdefault((key, minute, outcome), [0, 0, 0, 0])
         row[:] = map(int.__add__, row, counts)
     try:
         rows = tuple(_row(*identity, counts) for identity, counts in sums.items() if counts[0])
@@ -145,20 +152,21 @@ def _read_header(data: bytes) -> tuple[uuid.UUID, str]:
 
 
 def _rows(data: bytes) -> Iterator[tuple[bytes, int, int, list[int]]]:
-    """Yield (encoded key, minute, status, counts) of each valid row, in order."""
+    """Yield (encoded key, minute, outcome, counts) of each valid row, in order."""
     words = memoryview(data).cast("Q")
     at = _HEADER_BYTES // 8
     while at + _ROW_WORDS <= len(words) and words[at] == _VALID:
-        size, minute, status, *counts = words[at + 1 : at + _ROW_WORDS]
+        size, minute, outcome, *counts = words[at + 1 : at + _ROW_WORDS]
         if size <= _ROW_WORDS or at + size > len(words):
             raise CorruptSegment(f"The row at word {at} has an impossible size.")
         key = data[(at + _ROW_WORDS) * 8 : (at + size) * 8]
-        yield key, minute, status, counts
+        yield key, minute, outcome, counts
         at += size
 
 
-def _row(key: bytes, minute: int, status: int, counts: list[int]) -> UsageRow:
+def _row(key: bytes, minute: int, outcome: int, counts: list[int]) -> UsageRow:
     subscription_id, client_id, plan_id, api_id, operation_id = decode_key(key)
+    status = outcome & _STATUS_MASK
     calls, request_bytes, response_bytes, latency_ms = counts
     return UsageRow(
         minute=minute,
@@ -168,6 +176,7 @@ def _row(key: bytes, minute: int, status: int, counts: list[int]) -> UsageRow:
         api_id=api_id,
         operation_id=operation_id,
         status=status,
+        cause=_CAUSES.get(outcome >> _CAUSE_SHIFT) or guess_cause(status),
         calls=calls,
         request_bytes=request_bytes,
         response_bytes=response_bytes,

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from ams.catalog.checks.access import check_authentication, check_cors, check_origin
 from ams.catalog.checks.path_template import template_problem, template_shape
 from ams.catalog.models import API
 from ams.catalog.specs import APISpec, OperationSpec
@@ -20,8 +21,6 @@ _OPERATION_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 # A link in other people's pages: web only, without a user name, and nothing that ends an attribute.
 _WEB_PAGE: Final = re.compile(r"https?://[A-Za-z0-9.\-_\[\]:]+(?:[/?#][!#-;=?-\[\]_a-z~]*)?")
-# RFC 6454 §6.2, as browsers write it: compared byte for byte with the Origin field.
-_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9.\-_]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
 _LONGEST_IDLE_SECONDS: Final = 24 * 60 * 60
 _CLAIM: Final = re.compile(r"[a-z][a-z0-9_]*")
 # Scopes of OpenID Connect mean the same everywhere; an API cannot give them another meaning.
@@ -53,6 +52,11 @@ def check_api(spec: APISpec) -> FieldChecks:
     checks.choice(spec.state, API.State.values, "state")
     checks.number(spec.max_body_bytes, "max_body_bytes", least=0, most=_MOST_BODY_BYTES)
     _check_websocket(spec, checks)
+    if spec.cors is not None:
+        check_cors(spec.cors, checks)
+    check_authentication(spec, checks)
+    for at, slug in enumerate(spec.issuers):
+        checks.slug(slug, "issuers", at)
     _check_base_path(spec.base_path, checks)
     _check_resource(spec.resource, checks)
     _check_claims(spec, checks)
@@ -71,12 +75,7 @@ def _check_websocket(spec: APISpec, checks: FieldChecks) -> None:
     )
     for at, origin in enumerate(spec.websocket_origins):
         checks.text(origin, "websocket_origins", at, longest=256)
-        if not _ORIGIN.fullmatch(origin):
-            checks.add(
-                f"{origin!r} is no origin such as https://app.example: lower case, no path.",
-                "websocket_origins",
-                at,
-            )
+        check_origin(origin, checks, "websocket_origins", at)
     if spec.websocket_origins and not spec.allow_websocket:
         checks.add("origins are of use with allow_websocket only.", "websocket_origins")
 
@@ -184,6 +183,7 @@ def _check_operation(
     if problem:
         checks.add(problem, *here, "path")
     checks.text(operation.summary, *here, "summary", longest=256)
+    check_authentication(operation, checks, *here)
     for number, scope in enumerate(operation.scopes):
         if scope not in known_scopes:
             known = ", ".join(known_scopes) or "none"

@@ -7,10 +7,12 @@ from ams.catalog.models.api import (
     Target,
     Upstream,
 )
+from ams.catalog.models.issuer import Issuer
 
 __all__ = [
     "API",
     "ConfigurationVersion",
+    "Issuer",
     "Operation",
     "ResourceRegistration",
     "Scope",

@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from ams.catalog.models.issuer import Issuer
 from wire.uuid7 import uuid7
 
 
@@ -93,6 +94,31 @@ class API(models.Model):
     )
     # Claims of the user that the upstream needs; the token service puts them into its JWT.
     claims = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    # Pages of these origins may call; empty: none.
+    cors_origins = ArrayField(models.CharField(max_length=256), default=list, blank=True)
+    cors_methods = ArrayField(models.CharField(max_length=16), default=list, blank=True)
+    cors_headers = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    cors_exposed_headers = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    cors_credentials = models.BooleanField(
+        default=False, help_text="Cookies and client certificates; gateway calls need neither."
+    )
+    cors_max_age_seconds = models.PositiveIntegerField(default=600)
+    acr_values = ArrayField(models.CharField(max_length=128), default=list, blank=True)
+    max_auth_age_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How long ago the user may have signed in."
+    )
+    requires_bound_tokens = models.BooleanField(
+        default=False, help_text="Refuse bearer tokens: DPoP or a client certificate is needed."
+    )
+    requires_dpop_nonce = models.BooleanField(
+        default=False, help_text="A DPoP proof must hold a nonce of the gateway."
+    )
+    issuers = models.ManyToManyField(
+        Issuer,
+        related_name="apis",
+        blank=True,
+        help_text="Whose JWT access tokens are taken beside our own tokens.",
+    )
     openapi = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -128,6 +154,10 @@ class Operation(models.Model):
     path = models.CharField(max_length=256, help_text="/orders/{order_id}")
     summary = models.CharField(max_length=256, blank=True)
     scopes = ArrayField(models.CharField(max_length=128), default=list, blank=True)
+    acr_values = ArrayField(models.CharField(max_length=128), default=list, blank=True)
+    max_auth_age_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How long ago the user may have signed in."
+    )
 
     class Meta:
         constraints = [

@@ -2,10 +2,13 @@
 
 from django.conf import settings
 
-from ams.catalog.models import API, Upstream
+from ams.catalog.models import API, Issuer, Upstream
 from ams.catalog.specs import (
     APISpec,
+    CORSSpec,
     HealthSpec,
+    IssuerClientSpec,
+    IssuerSpec,
     OperationSpec,
     ScopeSpec,
     TargetSpec,
@@ -47,13 +50,41 @@ def _health(upstream: Upstream) -> HealthSpec | None:
     )
 
 
+def spec_of_issuer(issuer: Issuer) -> IssuerSpec:
+    return IssuerSpec(
+        slug=issuer.slug,
+        issuer=issuer.issuer,
+        jwks_uri=issuer.jwks_uri,
+        audience=issuer.audience,
+        algorithms=tuple(issuer.algorithms),
+        scope_claim=issuer.scope_claim,
+        client_id_claim=issuer.client_id_claim,
+        clients=tuple(IssuerClientSpec(**row) for row in issuer.clients),
+        ca_pem=issuer.ca_pem,
+    )
+
+
+def spec_of_cors(api: API) -> CORSSpec | None:
+    """Return what other origins may do, None where they may nothing."""
+    if not api.cors_origins:
+        return None
+    return CORSSpec(
+        origins=tuple(api.cors_origins),
+        methods=tuple(api.cors_methods),
+        headers=tuple(api.cors_headers),
+        exposed_headers=tuple(api.cors_exposed_headers),
+        credentials=api.cors_credentials,
+        max_age_seconds=api.cors_max_age_seconds,
+    )
+
+
 def spec_of_resource(api: API) -> str:
     """Return the API's resource, or nothing for the default: that moves with gateway and path."""
     return "" if api.resource == settings.GATEWAY_URL + api.base_path else api.resource
 
 
 def spec_of_api(api: API) -> APISpec:
-    """Return the spec that `save_api` would turn into `api`. Runs up to three queries."""
+    """Return the spec that `save_api` would turn into `api`. Runs up to four queries."""
     return APISpec(
         slug=api.slug,
         name=api.name,
@@ -72,6 +103,12 @@ def spec_of_api(api: API) -> APISpec:
         websocket_origins=tuple(api.websocket_origins),
         websocket_idle_seconds=api.websocket_idle_seconds,
         claims=tuple(api.claims),
+        cors=spec_of_cors(api),
+        acr_values=tuple(api.acr_values),
+        max_auth_age_seconds=api.max_auth_age_seconds,
+        requires_bound_tokens=api.requires_bound_tokens,
+        requires_dpop_nonce=api.requires_dpop_nonce,
+        issuers=tuple(sorted(issuer.slug for issuer in api.issuers.all())),
         scopes=tuple(
             ScopeSpec(name=row.name, description=row.description)
             for row in sorted(api.scopes.all(), key=lambda row: row.pk)
@@ -83,6 +120,8 @@ def spec_of_api(api: API) -> APISpec:
                 path=row.path,
                 summary=row.summary,
                 scopes=tuple(row.scopes),
+                acr_values=tuple(row.acr_values),
+                max_auth_age_seconds=row.max_auth_age_seconds,
             )
             for row in sorted(api.operations.all(), key=lambda row: row.pk)
         ),

@@ -6,10 +6,10 @@ from django.conf import settings
 from django.db import transaction
 
 from ams.catalog.checks.api import check_api, is_reserved_resource
-from ams.catalog.models import API, Operation, Scope, Upstream
+from ams.catalog.models import API, Issuer, Operation, Scope, Upstream
 from ams.catalog.services.queue_resource_registration import queue_resource_registration
 from ams.catalog.services.raise_configuration_version import raise_configuration_version
-from ams.catalog.specs import APISpec
+from ams.catalog.specs import APISpec, CORSSpec
 from ams.errors import NotFound
 from ams.field_checks import FieldChecks
 
@@ -26,6 +26,9 @@ _COPIED = (
     "max_body_bytes",
     "allow_websocket",
     "websocket_idle_seconds",
+    "max_auth_age_seconds",
+    "requires_bound_tokens",
+    "requires_dpop_nonce",
     "openapi",
 )
 
@@ -45,6 +48,7 @@ def save_api(*, spec: APISpec, api_id: uuid.UUID | None = None) -> API:
     upstream = Upstream.objects.filter(slug=spec.upstream).first()
     if upstream is None:
         checks.add(f"there is no upstream {spec.upstream!r}.", "upstream")
+    issuers = _find_issuers(spec, checks)
     _check_uniqueness(spec, resource, api_id, checks)
     checks.finish()
     assert upstream is not None  # noqa: S101 - finish() raised otherwise
@@ -54,11 +58,31 @@ def save_api(*, spec: APISpec, api_id: uuid.UUID | None = None) -> API:
         setattr(api, name, getattr(spec, name))
     api.tags, api.claims = list(spec.tags), list(spec.claims)
     api.websocket_origins = list(spec.websocket_origins)
+    api.acr_values = list(spec.acr_values)
+    _set_cors(api, spec.cors)
     api.upstream, api.resource = upstream, resource
     api.save()
+    api.issuers.set(issuers)
     _replace_rows(api, spec)
     queue_resource_registration(api=api, former_resource=former_resource)
     return api
+
+
+def _find_issuers(spec: APISpec, checks: FieldChecks) -> list[Issuer]:
+    known = {issuer.slug: issuer for issuer in Issuer.objects.filter(slug__in=spec.issuers)}
+    for at, slug in enumerate(spec.issuers):
+        if slug not in known:
+            checks.add(f"there is no issuer {slug!r}.", "issuers", at)
+    return list(known.values())
+
+
+def _set_cors(api: API, cors: CORSSpec | None) -> None:
+    """Copy `cors`; without it, the defaults: what is left behind would come back one day."""
+    given = cors or CORSSpec(origins=())
+    for name in ("origins", "methods", "headers", "exposed_headers"):
+        setattr(api, f"cors_{name}", list(getattr(given, name)))
+    api.cors_credentials = given.credentials
+    api.cors_max_age_seconds = given.max_age_seconds
 
 
 def _check_uniqueness(
@@ -98,6 +122,8 @@ def _replace_rows(api: API, spec: APISpec) -> None:
             path=row.path,
             summary=row.summary,
             scopes=list(row.scopes),
+            acr_values=list(row.acr_values),
+            max_auth_age_seconds=row.max_auth_age_seconds,
         )
         for row in spec.operations
     )

@@ -6,11 +6,14 @@ from typing import Final
 
 from django.db import transaction
 
+from ams.catalog.checks.health_path import check_health_paths
 from ams.catalog.checks.upstream import check_upstream
 from ams.catalog.models import Target, Upstream
+from ams.catalog.queries.spec_of import spec_of_upstream
 from ams.catalog.services.raise_configuration_version import raise_configuration_version
 from ams.catalog.specs import HealthSpec, UpstreamSpec
 from ams.errors import NotFound
+from ams.field_checks import FieldChecks
 
 _COPIED: Final = (
     "slug",
@@ -26,12 +29,24 @@ _COPIED: Final = (
 )
 
 
-@transaction.atomic
-def save_upstream(*, spec: UpstreamSpec, upstream_id: uuid.UUID | None = None) -> Upstream:
+def save_upstream(
+    *, spec: UpstreamSpec, upstream_id: uuid.UUID | None = None, probe: bool = True
+) -> Upstream:
     """Return the upstream as `spec` says; a new one without `upstream_id`.
 
-    Raises InvalidFields, and NotFound for an unknown `upstream_id`.
+    With `probe`, a health path that is new or changed is asked for first, unless its
+    `check_on_save` is false: that blocks for seconds. Raises InvalidFields, and NotFound for an
+    unknown `upstream_id`.
     """
+    if probe:
+        # Before the row lock is taken: others change the configuration meanwhile.
+        present = spec_of_upstream(_get(upstream_id)) if upstream_id else None
+        FieldChecks(check_health_paths([(spec, present)])[0]).finish()
+    return _save(spec, upstream_id)
+
+
+@transaction.atomic
+def _save(spec: UpstreamSpec, upstream_id: uuid.UUID | None) -> Upstream:
     # First of all: its row lock makes changes one after the other, so that the checks hold.
     raise_configuration_version()
     checks = check_upstream(spec)

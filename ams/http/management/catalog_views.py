@@ -9,15 +9,17 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ams.catalog.models import API, Upstream
-from ams.catalog.queries.spec_of import spec_of_api, spec_of_upstream
+from ams.catalog.models import API, Issuer, Upstream
+from ams.catalog.queries.spec_of import spec_of_api, spec_of_issuer, spec_of_upstream
 from ams.catalog.services.delete_api import delete_api
+from ams.catalog.services.delete_issuer import delete_issuer
 from ams.catalog.services.delete_upstream import delete_upstream
 from ams.catalog.services.import_openapi import import_openapi
 from ams.catalog.services.retire_api import retire_api
 from ams.catalog.services.save_api import save_api
+from ams.catalog.services.save_issuer import save_issuer
 from ams.catalog.services.save_upstream import save_upstream
-from ams.catalog.specs import APISpec, UpstreamSpec
+from ams.catalog.specs import APISpec, IssuerSpec, UpstreamSpec
 from ams.http.management import serializers
 from ams.http.management.requests import OpenAPIImport
 from ams.http.management.resource_views import SpecViewSet, read_request
@@ -47,6 +49,23 @@ class UpstreamViewSet(SpecViewSet):
         delete_upstream(upstream_id=row.pk)
 
 
+class IssuerViewSet(SpecViewSet):
+    """Foreign issuers whose JWT access tokens APIs may take."""
+
+    spec_type = IssuerSpec
+    serializer_class = serializers.IssuerSerializer
+    queryset = Issuer.objects.order_by("slug")
+
+    def spec_of(self, row: Issuer) -> IssuerSpec:
+        return spec_of_issuer(row)
+
+    def save_spec(self, spec: IssuerSpec, row: Issuer | None) -> Issuer:
+        return save_issuer(spec=spec, issuer_id=row.pk if row else None)
+
+    def delete_row(self, row: Issuer) -> None:
+        delete_issuer(issuer_id=row.pk)
+
+
 class APIViewSet(SpecViewSet):
     """APIs with their operations and scopes."""
 
@@ -54,7 +73,7 @@ class APIViewSet(SpecViewSet):
     serializer_class = serializers.APISerializer
     queryset = (
         API.objects.select_related("upstream")
-        .prefetch_related("scopes", "operations")
+        .prefetch_related("scopes", "operations", "issuers")
         .order_by("slug")
     )
 
@@ -113,9 +132,7 @@ class PlanViewSet(SpecViewSet):
     spec_type = PlanSpec
     serializer_class = serializers.PlanSerializer
     queryset = (
-        Plan.objects.select_related("product")
-        .prefetch_related("components", "rate_limits", "quotas")
-        .order_by("slug")
+        Plan.objects.select_related("product").prefetch_related("components").order_by("slug")
     )
 
     def get_queryset(self) -> QuerySet[Any]:

@@ -9,8 +9,9 @@ from typing import Any
 from rest_framework import serializers
 
 from ams.catalog.models import API
-from ams.plans.models import PriceComponent, Quota, RateLimit
+from ams.plans.models import Plan, PriceComponent
 from ams.subscriptions.models import Subscription
+from wire.usage_batch import Cause
 
 
 class TargetSerializer(serializers.Serializer[Any]):
@@ -56,6 +57,53 @@ class UpstreamSerializer(serializers.Serializer[Any]):
     ejection_seconds = serializers.FloatField(required=False)
 
 
+class IssuerClientSerializer(serializers.Serializer[Any]):
+    client_id = serializers.CharField(max_length=255)
+    subscribed_as = serializers.CharField(
+        max_length=255, help_text="The client id of the subscription that its calls count for."
+    )
+
+
+class IssuerSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(read_only=True)
+    slug = serializers.CharField(max_length=50)
+    issuer = serializers.CharField(max_length=512, help_text="The `iss` of its tokens.")
+    jwks_uri = serializers.CharField(
+        required=False, max_length=512, help_text="Empty: by discovery."
+    )
+    audience = serializers.CharField(
+        required=False,
+        max_length=512,
+        help_text="The `aud` of its tokens. Empty: the resource of the API.",
+    )
+    algorithms = serializers.ListField(child=serializers.CharField(), required=False)
+    scope_claim = serializers.CharField(required=False, max_length=64)
+    client_id_claim = serializers.CharField(required=False, max_length=64)
+    clients = IssuerClientSerializer(
+        many=True,
+        required=False,
+        help_text="Clients without a row are subscribed as `<slug>:<client id>`.",
+    )
+    ca_pem = serializers.CharField(required=False, help_text="Certificates to trust, as PEM.")
+
+
+class CORSSerializer(serializers.Serializer[Any]):
+    origins = serializers.ListField(
+        child=serializers.CharField(max_length=256), help_text="https://app.example, or * alone."
+    )
+    methods = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="None: those that the path has."
+    )
+    headers = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Header names in lower case; authorization, content-type and dpop always may.",
+    )
+    exposed_headers = serializers.ListField(child=serializers.CharField(), required=False)
+    credentials = serializers.BooleanField(required=False)
+    max_age_seconds = serializers.IntegerField(required=False)
+
+
 class ScopeSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=128)
     description = serializers.CharField(required=False, max_length=256)
@@ -69,6 +117,10 @@ class OperationSerializer(serializers.Serializer[Any]):
     scopes = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="All of them are required."
     )
+    acr_values = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Instead of the API's."
+    )
+    max_auth_age_seconds = serializers.IntegerField(required=False, allow_null=True)
 
 
 class APISerializer(serializers.Serializer[Any]):
@@ -107,6 +159,28 @@ class APISerializer(serializers.Serializer[Any]):
         required=False,
         help_text="Claims of the user that the upstream's JWT carries.",
     )
+    cors = CORSSerializer(required=False, allow_null=True)
+    acr_values = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="One of them must be the token's `acr` (RFC 9470).",
+    )
+    max_auth_age_seconds = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        help_text="How long ago the user may have signed in (RFC 9470).",
+    )
+    requires_bound_tokens = serializers.BooleanField(
+        required=False, help_text="Bearer tokens are refused; DPoP or a certificate is needed."
+    )
+    requires_dpop_nonce = serializers.BooleanField(
+        required=False, help_text="A DPoP proof must hold a nonce of the gateway."
+    )
+    issuers = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Slugs of the foreign issuers whose JWT access tokens are taken.",
+    )
     scopes = ScopeSerializer(many=True, required=False)
     operations = OperationSerializer(many=True, required=False)
     openapi = serializers.DictField(required=False, allow_null=True)
@@ -125,39 +199,26 @@ class ProductSerializer(serializers.Serializer[Any]):
 
 
 class RateLimitSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(
-        required=False, max_length=50, help_text="In RateLimit-Policy; rate if left out."
-    )
     calls = serializers.IntegerField()
     window_seconds = serializers.IntegerField(required=False)
-    burst = serializers.IntegerField(
-        required=False, allow_null=True, help_text="How many at once; null: all."
-    )
-    per = serializers.ChoiceField(choices=RateLimit.Per.choices, required=False)
-    each_operation = serializers.BooleanField(
-        required=False, help_text="Each operation has a counter of its own."
-    )
-    operations = serializers.ListField(
-        child=serializers.CharField(),
-        required=False,
-        help_text="Only calls of these count: get_order, or orders/get_order. Empty: all.",
-    )
-
-
-class ThrottleSerializer(serializers.Serializer[Any]):
-    calls = serializers.IntegerField()
-    window_seconds = serializers.IntegerField(required=False)
+    burst = serializers.IntegerField(required=False, allow_null=True)
 
 
 class QuotaSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(
-        required=False, max_length=50, help_text="In RateLimit-Policy; quota if left out."
-    )
     calls = serializers.IntegerField()
-    period = serializers.ChoiceField(choices=Quota.Period.choices, required=False)
-    overage = serializers.ChoiceField(choices=Quota.Overage.choices, required=False)
-    throttle = ThrottleSerializer(
-        required=False, allow_null=True, help_text="What is left, where the overage is throttle."
+    period = serializers.ChoiceField(choices=Plan.Period.choices, required=False)
+    overage = serializers.ChoiceField(choices=Plan.Overage.choices, required=False)
+
+
+class BillableSerializer(serializers.Serializer[Any]):
+    statuses = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="4xx, 404 or 400-403"
+    )
+    causes = serializers.ListField(
+        child=serializers.ChoiceField(choices=[cause.value for cause in Cause]),
+        required=False,
+        help_text="Who made the call end as it did: upstream (the API answered), client (the"
+        " gateway refused it, or the client left), gateway (no whole answer could be had).",
     )
 
 
@@ -195,20 +256,9 @@ class PlanSerializer(serializers.Serializer[Any]):
     requires_approval = serializers.BooleanField(required=False)
     currency = serializers.CharField(required=False, help_text="ISO 4217: EUR")
     timezone = serializers.CharField(required=False, help_text="Europe/Berlin")
-    rate_limits = RateLimitSerializer(many=True, required=False)
-    quotas = QuotaSerializer(many=True, required=False)
-    rate_limit = RateLimitSerializer(
-        required=False,
-        allow_null=True,
-        write_only=True,
-        help_text="Of earlier releases: a list of one.",
-    )
-    quota = QuotaSerializer(
-        required=False,
-        allow_null=True,
-        write_only=True,
-        help_text="Of earlier releases: a list of one.",
-    )
+    rate_limit = RateLimitSerializer(required=False, allow_null=True)
+    quota = QuotaSerializer(required=False, allow_null=True)
+    billable = BillableSerializer(required=False)
     components = ComponentSerializer(many=True, required=False)
 
 

@@ -6,6 +6,7 @@ from django.urls import path
 
 from ams.http.management.catalog_views import (
     APIViewSet,
+    IssuerViewSet,
     PlanViewSet,
     ProductViewSet,
     UpstreamViewSet,
@@ -21,6 +22,8 @@ _ITEM: Any = {"get": "retrieve", "put": "update", "delete": "destroy"}
 urlpatterns = [
     path("v1/upstreams", UpstreamViewSet.as_view(_COLLECTION)),
     path("v1/upstreams/<slug:slug>", UpstreamViewSet.as_view(_ITEM)),
+    path("v1/issuers", IssuerViewSet.as_view(_COLLECTION)),
+    path("v1/issuers/<slug:slug>", IssuerViewSet.as_view(_ITEM)),
     path("v1/apis", APIViewSet.as_view(_COLLECTION)),
     path("v1/apis/<slug:slug>", APIViewSet.as_view(_ITEM)),
     path("v1/apis/<slug:slug>/retire", APIViewSet.as_view({"post": "retire"})),

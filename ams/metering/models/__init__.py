@@ -1,8 +1,9 @@
 from ams.metering.models.usage import (
+    Cause,
     DailyUsage,
     HourlyUsage,
     QuarantinedUsage,
     UsageBatchRecord,
 )
 
-__all__ = ["DailyUsage", "HourlyUsage", "QuarantinedUsage", "UsageBatchRecord"]
+__all__ = ["Cause", "DailyUsage", "HourlyUsage", "QuarantinedUsage", "UsageBatchRecord"]

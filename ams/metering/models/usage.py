@@ -2,6 +2,16 @@
 
 from django.db import models
 
+import wire.usage_batch
+
+
+class Cause(models.TextChoices):
+    """Who made a call end as it did (`wire.usage_batch.Cause`)."""
+
+    UPSTREAM = wire.usage_batch.Cause.UPSTREAM, "the API answered"
+    CLIENT = wire.usage_batch.Cause.CLIENT, "refused, or the client left"
+    GATEWAY = wire.usage_batch.Cause.GATEWAY, "the API gave no whole answer"
+
 
 class UsageBatchRecord(models.Model):
     """A batch as it arrived; the UUIDv7 key makes a second arrival a no-op."""
@@ -56,6 +66,7 @@ class UsageRollup(models.Model):
     api_id = models.CharField(max_length=64)
     operation_id = models.CharField(max_length=128)
     status = models.PositiveSmallIntegerField()
+    cause = models.CharField(max_length=8, choices=Cause, default=Cause.UPSTREAM)
     calls = models.BigIntegerField(default=0)
     request_bytes = models.BigIntegerField(default=0)
     response_bytes = models.BigIntegerField(default=0)
@@ -79,6 +90,7 @@ class HourlyUsage(UsageRollup):
                     "api_id",
                     "operation_id",
                     "status",
+                    "cause",
                 ],
                 name="metering_hourly_unique",
             )
@@ -100,6 +112,7 @@ class DailyUsage(UsageRollup):
                     "api_id",
                     "operation_id",
                     "status",
+                    "cause",
                 ],
                 name="metering_daily_unique",
             )

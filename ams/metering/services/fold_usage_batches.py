@@ -20,11 +20,15 @@ _AGE: Final = "extract(epoch FROM batch.received_at) - usage.minute"
 _IS_FUTURE: Final = f"({_AGE} < -{FUTURE_SECONDS})"
 _IS_LATE: Final = f"({_AGE} > {LATE_SECONDS} AND NOT batch.is_import)"
 
+# As wire.usage_batch.guess_cause: batches that were stored by an earlier release have none.
+_CAUSE: Final = """coalesce(usage.cause, CASE WHEN usage.status BETWEEN 100 AND 399 THEN 'upstream'
+    WHEN usage.status >= 500 THEN 'gateway' ELSE 'client' END)"""
+
 _ROWS: Final = """
 FROM metering_usagebatchrecord AS batch
 CROSS JOIN LATERAL jsonb_to_recordset(batch.document -> 'rows') AS usage(
     minute bigint, subscription_id text, client_id text, plan_id text, api_id text,
-    operation_id text, status int, calls bigint, request_bytes bigint,
+    operation_id text, status int, cause text, calls bigint, request_bytes bigint,
     response_bytes bigint, latency_ms bigint)
 WHERE batch.id = ANY(%s)
 """
@@ -32,13 +36,13 @@ WHERE batch.id = ANY(%s)
 # Sorted, so that two folders take the locks of shared rollup rows in the same order.
 _ROLL_UP: Final = """
 INSERT INTO {table} AS rollup ({period}, subscription_id, client_id, plan_id, api_id,
-    operation_id, status, calls, request_bytes, response_bytes, latency_ms)
+    operation_id, status, cause, calls, request_bytes, response_bytes, latency_ms)
 SELECT {start} AS period, subscription_id, client_id, plan_id, api_id, operation_id, status,
-    sum(calls), sum(request_bytes), sum(response_bytes), sum(latency_ms)
+    {cause} AS cause, sum(calls), sum(request_bytes), sum(response_bytes), sum(latency_ms)
 {rows} AND NOT {is_future} AND NOT {is_late}
-GROUP BY period, subscription_id, client_id, plan_id, api_id, operation_id, status
-ORDER BY period, subscription_id, client_id, plan_id, api_id, operation_id, status
-ON CONFLICT ({period}, subscription_id, client_id, plan_id, api_id, operation_id, status)
+GROUP BY period, subscription_id, client_id, plan_id, api_id, operation_id, status, {cause}
+ORDER BY period, subscription_id, client_id, plan_id, api_id, operation_id, status, cause
+ON CONFLICT ({period}, subscription_id, client_id, plan_id, api_id, operation_id, status, cause)
 DO UPDATE SET
     calls = rollup.calls + EXCLUDED.calls,
     request_bytes = rollup.request_bytes + EXCLUDED.request_bytes,
@@ -55,7 +59,13 @@ SELECT batch.id, CASE WHEN {_IS_FUTURE} THEN 'future' ELSE 'late' END, to_jsonb(
 
 def _roll_up(table: str, period: str, start: str) -> str:
     return _ROLL_UP.format(
-        table=table, period=period, start=start, rows=_ROWS, is_future=_IS_FUTURE, is_late=_IS_LATE
+        table=table,
+        period=period,
+        start=start,
+        cause=_CAUSE,
+        rows=_ROWS,
+        is_future=_IS_FUTURE,
+        is_late=_IS_LATE,
     )
 
 

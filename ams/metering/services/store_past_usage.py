@@ -12,7 +12,7 @@ from typing import Final
 from django.utils import timezone
 
 from ams.metering.services.store_usage_batch import store_usage_batch
-from wire.usage_batch import UsageBatch, UsageRow
+from wire.usage_batch import Cause, UsageBatch, UsageRow
 
 _NODE: Final = "import"
 # Relative load of the 24 hours (UTC): quiet nights, two humps of the working day.
@@ -20,6 +20,7 @@ _HOURS: Final = (2, 1, 1, 1, 1, 2, 4, 8, 14, 18, 19, 17, 14, 16, 19, 18, 15, 11,
 _WEEKEND_SHARE: Final = 0.35
 _DAILY_VARIATION: Final = 0.15
 _STATUSES: Final = {200: 960, 404: 25, 429: 8, 500: 5, 503: 2}
+_CAUSES: Final = {429: Cause.CLIENT, 503: Cause.GATEWAY}  # the others are the API's own
 _REQUEST_BYTES: Final = 320
 _RESPONSE_BYTES: Final = 1_150
 _LATENCY_MS: Final = 24
@@ -93,6 +94,7 @@ def _build_hour(
             api_id=source.api_id,
             operation_id=operation,
             status=status,
+            cause=_CAUSES.get(status, Cause.UPSTREAM),
             calls=count,
             request_bytes=count * _REQUEST_BYTES,
             response_bytes=count * _RESPONSE_BYTES,

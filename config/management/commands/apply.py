@@ -29,6 +29,12 @@ class Command(BaseCommand):
             help="Also take away what a section of the document does not name.",
         )
 
+        parser.add_argument(
+            "--no-probe",
+            action="store_true",
+            help="Do not ask upstreams for their health path: they may be down, or elsewhere.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         del args
         name = options["file"]
@@ -42,6 +48,7 @@ class Command(BaseCommand):
                 environment=os.environ,
                 dry_run=options["dry_run"],
                 prune=options["prune"],
+                probe=not options["no_probe"],
             )
         except InvalidDocument as error:
             raise CommandError(str(error)) from error

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gateway.counters import private_counters
-from gateway.dataplane.allowances import Allowances
+from gateway.dataplane.allowance import Allowances
 from gateway.dataplane.call import Call
 from gateway.dataplane.configuration import prepare_configuration
 from gateway.dataplane.exchange import AuthorityFailed, Exchange, Introspection
@@ -18,6 +18,7 @@ from gateway.dataplane.pipeline import serve_call
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.token_cache import TokenCache
 from gateway.dataplane.upstreams import Upstreams
+from gateway.dataplane.usage_journal import BY_CLIENT, BY_GATEWAY, BY_UPSTREAM
 from wire.bearer import Prefix, mint
 from wire.gateway_snapshot import (
     API,
@@ -30,6 +31,7 @@ from wire.gateway_snapshot import (
     Upstream,
 )
 
+_CAUSES = {BY_UPSTREAM: "upstream", BY_CLIENT: "client", BY_GATEWAY: "gateway"}
 ISSUER = "http://issuer.test"
 RESOURCE = "https://api.test/orders"
 
@@ -47,6 +49,12 @@ def make_jwt(**claims) -> bytes:
     parts = [{"typ": "at+jwt", "alg": "ES256"}, claims]
     encoded = [base64.urlsafe_b64encode(json.dumps(p).encode()).rstrip(b"=") for p in parts]
     return b".".join([*encoded, b"c2lnbmF0dXJl"])
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for knows no events
+            await asyncio.sleep(0.01)
 
 
 @dataclass
@@ -78,13 +86,6 @@ class ClosedOffice:
     """A lease office whose Valkey is away."""
 
     fleet = 1
-    worker_id = "w"
-
-    def __init__(self) -> None:
-        self.counted: list[str] = []
-
-    def count(self, name) -> None:
-        self.counted.append(name)
 
     def submit(self, order) -> "asyncio.Future[Grant]":
         future = asyncio.get_running_loop().create_future()
@@ -95,9 +96,11 @@ class ClosedOffice:
 @dataclass
 class RecordingJournal:
     rows: list[tuple] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
 
-    def record(self, key, status, *, request_bytes, response_bytes, latency_ms, now) -> None:
-        self.rows.append((key, status, request_bytes, response_bytes))
+    def record(self, key, outcome, *, request_bytes, response_bytes, latency_ms, now) -> None:
+        self.rows.append((key, outcome & 0xFFFF, request_bytes, response_bytes))
+        self.causes.append(_CAUSES[outcome & ~0xFFFF])
 
     @property
     def statuses(self) -> list[int]:
@@ -209,8 +212,8 @@ class Harness:
     def configure(
         self,
         *operations: Operation,
-        rate_limits: Iterable[RateLimit] = (),
-        quotas: Iterable[Quota] = (),
+        rate_limit: RateLimit | None = None,
+        quota: Quota | None = None,
         subscriptions: Iterable[Subscription] = (Subscription("sub-1", "client-1", "plan-1"),),
         **api_settings,
     ) -> None:
@@ -233,7 +236,7 @@ class Harness:
             version=self.version,
             apis=(api,),
             upstreams=(self.upstream(),),
-            plans=(Plan("plan-1", "Free", ("api-1",), tuple(rate_limits), tuple(quotas)),),
+            plans=(Plan("plan-1", "Free", ("api-1",), rate_limit, quota),),
             subscriptions=tuple(subscriptions),
             gateway_url="https://gateway.test",
         )

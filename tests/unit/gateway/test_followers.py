@@ -11,6 +11,7 @@ from gateway.counters import private_counters
 from gateway.dataplane.exchange import AuthorityFailed
 from gateway.revocations import RevocationFollower
 from gateway.snapshot import SnapshotFollower
+from gateway.snapshot_store import SnapshotStore
 from wire.bearer import digest
 from wire.gateway_snapshot import GatewaySnapshot
 from wire.revocation_feed import RevocationPage
@@ -22,6 +23,7 @@ class Source:
     def __init__(self, *answers) -> None:
         self.answers = list(answers)
         self.asked = []
+        self.waited = []
 
     async def _next(self, after):
         self.asked.append(after)
@@ -32,7 +34,8 @@ class Source:
             raise answer
         return answer
 
-    async def read_snapshot(self, after):
+    async def read_snapshot(self, after, digest, *, waits):
+        self.waited.append(waits)
         return await self._next(after)
 
     async def read_revocations(self, cursor):
@@ -61,7 +64,14 @@ def path(tmp_path):
 
 def follow(source, path, counters):
     applied = []
-    follower = SnapshotFollower(source=source, path=path, apply=applied.append, counters=counters)
+
+    def apply(tables):
+        applied.append(tables)
+        yield
+
+    follower = SnapshotFollower(
+        source=source, store=SnapshotStore(path.parent), apply=apply, counters=counters
+    )
     return follower, applied
 
 

@@ -13,7 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.dataplane.usage_journal import MeterKey, UsageJournal, UsageJournalUnusable
+from gateway.dataplane.usage_journal import (
+    BY_CLIENT,
+    BY_GATEWAY,
+    BY_UPSTREAM,
+    MeterKey,
+    UsageJournal,
+    UsageJournalUnusable,
+)
 from gateway.usage import segment
 from gateway.usage.meter_key import decode_key
 
@@ -367,3 +374,20 @@ def _read_at_least(pipe, wanted):
         assert select.select([pipe], [], [], 30)[0], "the recorder stands still"
         got += len(os.read(pipe.fileno(), 1))
     return got
+
+
+def test_outcome_is_status_and_cause_and_an_earlier_release_told_no_cause(tmp_path):
+    journal = UsageJournal(tmp_path, node="n1")
+
+    for outcome in (404 + BY_UPSTREAM, 404 + BY_CLIENT, 504 + BY_GATEWAY, 200, 404, 503):
+        count(journal, key(), outcome)
+
+    rows = sealed_rows(journal, tmp_path)
+    assert sorted((row.status, row.cause, row.calls) for row in rows) == [
+        (200, "upstream", 1),
+        (404, "client", 1),
+        (404, "client", 1),
+        (404, "upstream", 1),
+        (503, "gateway", 1),
+        (504, "gateway", 1),
+    ]

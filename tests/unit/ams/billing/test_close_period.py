@@ -34,9 +34,9 @@ GRADUATED = {
 }
 
 
-def _use(subscription, calls, *, day=date(2026, 10, 15), status=200):
+def _use(subscription, calls, *, day=date(2026, 10, 15), status=200, cause="upstream"):
     DailyUsage.objects.create(
-        date=day, subscription_id=str(subscription.pk), status=status, calls=calls
+        date=day, subscription_id=str(subscription.pk), status=status, cause=cause, calls=calls
     )
 
 
@@ -61,17 +61,58 @@ def test_a_line_for_each_component_and_each_tier_used():
     assert (invoice.period_start, invoice.period_end) == (OCTOBER, date(2026, 11, 1))
 
 
-def test_only_successful_calls_of_that_month_are_billed():
-    plan = make_plan(components=[PER_CALL | {"included_calls": 0, "unit_price": "1"}])
-    subscription = make_subscription(plan=plan)
-    for status in (101, 200, 204, 304, 0, 400, 401, 403, 404, 429, 499, 500, 502):
-        _use(subscription, 1, status=status)
-    _use(subscription, 50, day=date(2026, 9, 30))
-    _use(subscription, 50, day=date(2026, 11, 1))
+@pytest.mark.parametrize(
+    ("rule", "billed"),
+    [
+        ({}, {"upstream": {101, 200, 304, 404, 429}}),
+        ({"billable_statuses": ["2xx"]}, {"upstream": {200}}),
+        ({"billable_statuses": ["200", "400-404", "502"]}, {"upstream": {200, 404, 502}}),
+        ({"billable_causes": ["client"]}, {"client": {404, 429, 499}}),
+        (
+            {"billable_statuses": ["5xx", "429"], "billable_causes": ["gateway", "client"]},
+            {"client": {429}, "gateway": {502, 504}},
+        ),
+        ({"billable_statuses": []}, {}),
+        ({"billable_causes": []}, {}),
+    ],
+)
+def test_calls_are_billed_by_the_plans_rule(rule, billed):
+    price = PER_CALL | {"included_calls": 0, "unit_price": "1"}
+    subscription = make_subscription(plan=make_plan(components=[price], **rule))
+    happened = {
+        "upstream": (101, 200, 304, 404, 429, 500, 502),
+        "client": (0, 404, 429, 499),
+        "gateway": (502, 504),
+    }
+    weights = {}
+    for cause, statuses in happened.items():
+        for status in statuses:
+            weights[cause, status] = 1 << len(weights)  # so that the sum names its parts
+            _use(subscription, weights[cause, status], status=status, cause=cause)
 
     close_period(period_start=OCTOBER)
 
-    assert Invoice.objects.get().lines.get().quantity == 4
+    line = Invoice.objects.get().lines.get()
+    wanted = sum(weights[cause, status] for cause in billed for status in billed[cause])
+    assert line.quantity == wanted
+    assert line.component["billable"] == {
+        "statuses": subscription.plan.billable_statuses,
+        "causes": subscription.plan.billable_causes,
+    }
+
+
+def test_only_calls_of_that_month_and_of_the_own_subscription_are_billed():
+    price = PER_CALL | {"included_calls": 0, "unit_price": "1"}
+    subscription = make_subscription(plan=make_plan(components=[price]))
+    _use(make_subscription(subject="bob"), 1000)
+    for calls, day in ((50, date(2026, 9, 30)), (4, date(2026, 10, 31)), (50, date(2026, 11, 1))):
+        _use(subscription, calls, day=day)
+
+    close_period(period_start=OCTOBER)
+
+    mine = Invoice.objects.get(subscriber__subject="alice")
+    assert mine.lines.get().quantity == 4
+    assert estimate_period(subscriber=ALICE, period_start=OCTOBER)[0].lines[0].quantity == 4
 
 
 def test_a_month_that_costs_nothing_has_an_invoice_too():

@@ -22,7 +22,6 @@ from ams.plans.specs import (
     ProductSpec,
     QuotaSpec,
     RateLimitSpec,
-    ThrottleSpec,
     TierSpec,
 )
 from ams.subscriptions.models import Subscription
@@ -44,17 +43,9 @@ API_BODY = {
 PLAN = {
     "slug": "growth",
     "name": "Growth",
-    "rate_limits": [{"calls": 10}, {"name": "each", "calls": 5, "per": "user"}],
-    "quotas": [
-        {"calls": 1000, "overage": "bill"},
-        {
-            "name": "day",
-            "calls": 90,
-            "period": "day",
-            "overage": "throttle",
-            "throttle": {"calls": 1},
-        },
-    ],
+    "rate_limit": {"calls": 10},
+    "quota": {"calls": 1000, "overage": "bill"},
+    "billable": {"statuses": ["2xx", "404"]},
     "components": [
         {"kind": "flat_fee", "label": "Fee", "amount_minor": 2900},
         {
@@ -83,16 +74,8 @@ def test_catalog_is_built_read_changed_and_taken_away(manager):
     assert post(manager, "products", product).status_code == 201
     plan = post(manager, "products/orders/plans", PLAN).json()
     assert plan["components"][1]["tiers"][0] == {"up_to": 10, "unit_price": "0.002"}
-    assert plan["rate_limits"][0] == {
-        "name": "rate",
-        "calls": 10,
-        "window_seconds": 60,
-        "burst": None,
-        "per": "subscription",
-        "each_operation": False,
-        "operations": [],
-    }
-    assert plan["quotas"][1]["throttle"] == {"calls": 1, "window_seconds": 60}
+    assert plan["billable"] == {"statuses": ["2xx", "404"], "causes": ["upstream"]}
+    assert plan["rate_limit"] == {"calls": 10, "window_seconds": 60, "burst": None}
 
     renamed = put(manager, "apis/orders", API_BODY | {"name": "New"}).json()
     assert (renamed["name"], renamed["id"]) == ("New", created.json()["id"])
@@ -216,27 +199,6 @@ def test_status_says_what_is_wrong(manager, method, address, status):
     assert answer["Cache-Control"] == "no-store"
 
 
-def test_impossible_limit_is_told_by_pointer(manager):
-    make_product()
-    limits = {"rate_limits": [{"calls": 10}, {"name": "b", "calls": 0, "per": "x"}]}
-
-    answer = post(manager, "products/orders/plans", PLAN | limits)
-
-    assert answer.status_code == 422
-    pointers = {row["pointer"] for row in answer.json()["errors"]}
-    assert pointers == {"/rate_limits/1/calls", "/rate_limits/1/per"}
-
-
-def test_one_limit_of_each_may_be_written_as_before(manager):
-    make_product()
-    old = {"slug": "old", "name": "Old", "rate_limit": {"calls": 10}, "quota": {"calls": 5}}
-
-    answer = post(manager, "products/orders/plans", old).json()
-
-    assert [row["calls"] for row in answer["rate_limits"]] == [10]
-    assert [row["calls"] for row in answer["quotas"]] == [5]
-
-
 def test_slug_in_use_is_told(manager):
     post(manager, "upstreams", UPSTREAM)
 
@@ -331,7 +293,6 @@ def test_plan_stays_with_the_product_of_its_address(manager):
         (ProductSpec, serializers.ProductSerializer),
         (RateLimitSpec, serializers.RateLimitSerializer),
         (QuotaSpec, serializers.QuotaSerializer),
-        (ThrottleSpec, serializers.ThrottleSerializer),
         (TierSpec, serializers.TierSerializer),
         (ComponentSpec, serializers.ComponentSerializer),
         (PlanSpec, serializers.PlanSerializer),
@@ -385,3 +346,15 @@ def test_what_was_read_can_be_put_back(manager, kind):
 
     assert answer.status_code == 200, answer.content
     assert answer.json() == read
+
+
+def test_upstream_that_does_not_answer_its_health_path_is_refused(manager):
+    body = UPSTREAM | {"url": "http://127.0.0.1:1", "health": {"path": "/up"}}
+
+    answer = post(manager, "upstreams", body)
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/health/path"
+    body["health"]["check_on_save"] = False
+    assert post(manager, "upstreams", body).status_code == 201

@@ -36,6 +36,29 @@ def test_rows_of_one_key_and_hour_add_up_over_batches():
     assert (daily.calls, daily.date) == (1, at.astimezone(UTC).date())
 
 
+def test_causes_are_counted_apart_and_guessed_where_none_is_told():
+    store_usage_batch(
+        document=make_batch(
+            make_row(_now(), status=404, cause="upstream", calls=2),
+            make_row(_now(), status=404, cause="client", calls=3),
+            *(make_row(_now(), status=status) for status in (200, 404, 499, 502)),
+        )
+    )
+    without = make_batch(*(make_row(_now(), status=status) for status in (200, 404, 502)))
+    UsageBatchRecord.objects.create(id=without["id"], node="n", document=without)
+
+    fold_usage_batches()
+
+    found = HourlyUsage.objects.order_by("status", "cause")
+    assert list(found.values_list("status", "cause", "calls")) == [
+        (200, "upstream", 2),
+        (404, "client", 5),
+        (404, "upstream", 2),
+        (499, "client", 1),
+        (502, "gateway", 2),
+    ]
+
+
 def test_folding_again_adds_nothing():
     store_usage_batch(document=make_batch(make_row(_now(), calls=4)))
 

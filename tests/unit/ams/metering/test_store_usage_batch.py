@@ -53,6 +53,8 @@ def test_another_content_under_a_known_id_is_reported(caplog):
         ("operation_id", "x" * 129),
         ("client_id", "a\0b"),
         ("api_id", "\ud800"),
+        ("cause", "nobody"),
+        ("cause", ["upstream"]),
     ],
 )
 def test_what_could_never_be_folded_is_refused_by_name(member, value):

@@ -331,17 +331,15 @@ def _feed(pieces, *, ends):
         first_byte_timeout_seconds = idle_timeout_seconds = 1.0
         is_kept = False
 
-        def adopt(self, connection):
-            pass
-
         def release(self, connection):
             self.is_kept = True
 
-        forget = adopt
+        def forget(self, connection):
+            pass
 
     async def run():
         pool = Pool()
-        connection = Connection(pool, asyncio.get_running_loop())
+        connection = Connection(pool, asyncio.get_running_loop(), "127.0.0.1")
         connection.connection_made(Transport())
         waiter = connection.start(b"GET", is_head=False)
         for piece in pieces:
