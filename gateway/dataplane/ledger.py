@@ -3,8 +3,10 @@
 import logging
 import time
 
+from gateway.counters import NO_SERIES
 from gateway.dataplane.call import Call
 from gateway.dataplane.plane import Plane
+from gateway.dataplane.routing import Route
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +44,20 @@ def close(plane: Plane, call: Call) -> None:
     meter(plane, call)
     seconds = time.monotonic() - call.started
     plane.counters.observe(
-        call.status, int(seconds * 1_000_000), call.request_bytes, call.response_bytes
+        _series(plane, call.route),
+        call.status,
+        int(seconds * 1_000_000),
+        call.request_bytes,
+        call.response_bytes,
     )
     if plane.access_log is not None:
         plane.access_log.write(call, seconds, time.time())
+
+
+def _series(plane: Plane, route: Route | None) -> int:
+    if route is None:
+        return NO_SERIES
+    tally = route.tally
+    if not tally.series:
+        tally.series = plane.series.claim(route.api.slug, route.operation.id)
+    return tally.series

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import Any, Final, Protocol
 
+from gateway.counters import NO_SERIES
 from gateway.dataplane.call import Inbound
 from gateway.dataplane.errors import Headers, Refusal, render
 from gateway.dataplane.plane import Plane
@@ -100,5 +101,5 @@ class Front:
         request_id = plane.next_request_id()
         own = [(b"server", b"tollgate"), (b"x-request-id", request_id)]
         fields, body = render(refusal, request_id, own)
-        plane.counters.observe(refusal.status, 0, 0, len(body))
+        plane.counters.observe(NO_SERIES, refusal.status, 0, 0, len(body))
         return fields, body
