@@ -128,7 +128,7 @@ def _begin(head: Head, held: Tables) -> _Draft:
 def _drop(draft: _Draft, kind: str, identifier: str) -> None:
     line = draft.open(kind).pop(identifier, None)
     if line is None:
-        raise NotOurBase(f"deleted: {kind}: there is no {identifier}.")
+        return  # a change may name more than came and went in between
     draft.rows[kind].pop(identifier, None)
     draft.digest = add_digests(draft.digest, -row_digest(kind, line))
     draft.dropped[kind].add(identifier)

@@ -23,6 +23,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 _MODULUS: Final = 1 << 128
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 _ABOUT_THE_DOCUMENT: Final = frozenset({"version", "since", "digest", "deleted"})
 
 
@@ -43,7 +44,7 @@ class Head:
 
 def encode_row(row: Mapping[str, Any]) -> bytes:
     """Return the line of a row."""
-    return json.dumps(row, separators=(",", ":")).encode()
+    return _encode(row).encode()
 
 
 def row_digest(kind: str, line: bytes) -> int:

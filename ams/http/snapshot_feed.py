@@ -9,6 +9,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs
 
@@ -17,8 +18,9 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from ams.errors import TokenServiceUnavailable
 from ams.http import control_access
-from ams.http.build_snapshot import EncodedSnapshot, build_snapshot, read_version
 from ams.http.control_access import Answer
+from ams.http.read_configuration import read_version
+from ams.http.snapshot_state import SnapshotState
 from wire.change_signal import ChangeSignal
 from wire.oauth_errors import OAuthError
 
@@ -36,6 +38,16 @@ LONGEST_WAIT_SECONDS: Final = 25
 RECHECK_SECONDS: Final = 5.0
 # Up to the largest bigint; more digits are no version of ours.
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a gateway holds, and how long it waits for something newer."""
+
+    after: int
+    wait_seconds: int
+    digest: str  # empty: it wants everything, not a change
 
 
 class BadParameter(Exception):
@@ -47,11 +59,11 @@ class ClientDisconnected(Exception):
 
 
 class SnapshotReader:
-    """What all long polls of one process share: one read of the version, one built document."""
+    """What all long polls of one process share: one read of the version, one state of the rows."""
 
     def __init__(self) -> None:
-        self._built: EncodedSnapshot | None = None
-        self._building = asyncio.Lock()
+        self._state = SnapshotState()
+        self._using = asyncio.Lock()
         self._reading = asyncio.Lock()
         self._version = 0
         self._read_at = float("-inf")
@@ -69,12 +81,21 @@ class SnapshotReader:
                 self._read_at = started_at
             return self._version
 
-    async def read_snapshot(self, version: int) -> EncodedSnapshot:
-        """Return the document of `version` or a later one; built once for all who wait."""
-        async with self._building:
-            if self._built is None or self._built.version < version:
-                self._built = await _in_thread(build_snapshot)
-            return self._built
+    async def read_digest(self, version: int) -> str:
+        """Return the digest of `version` or a later one; what is new is read once for all."""
+        async with self._using:
+            await self._refresh(version)
+            return self._state.digest
+
+    async def read_document(self, version: int, after: int | None) -> bytes:
+        """Return what leads from `after` to `version` or a later one; None: everything."""
+        async with self._using:
+            await self._refresh(version)
+            return await _in_thread(self._state.document, after)
+
+    async def _refresh(self, version: int) -> None:
+        if self._state.version != version:
+            await _in_thread(self._state.refresh)
 
 
 def build_application(signal: ChangeSignal) -> ASGIApplication:
@@ -97,8 +118,8 @@ async def _answer(
         return control_access.answer_wrong_method("GET")
     try:
         await _in_thread(control_access.require_gateway, _authorization(scope))
-        after, wait_seconds = _read_parameters(scope["query_string"])
-        return await _until_disconnected(_poll(signal, reader, after, wait_seconds), receive)
+        question = _read_parameters(scope["query_string"])
+        return await _until_disconnected(_poll(signal, reader, question), receive)
     except OAuthError as error:
         return control_access.answer_refusal(error)
     except BadParameter as error:
@@ -110,31 +131,31 @@ async def _answer(
         return control_access.answer_unavailable()
 
 
-async def _poll(
-    signal: ChangeSignal, reader: SnapshotReader, after: int, wait_seconds: int
-) -> Answer:
+async def _poll(signal: ChangeSignal, reader: SnapshotReader, question: Question) -> Answer:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + wait_seconds
+    deadline = loop.time() + question.wait_seconds
     while True:
         # Marked before the read, so that a change between the read and the wait is not missed.
         mark = signal.mark()
         version = await reader.read_version()
-        if version > after:
-            return _document(await reader.read_snapshot(version))
+        # Also when nothing is new: the next change finds the rows here, and is there at once.
+        digest = await reader.read_digest(version)
+        if version > question.after:
+            base = question.after if question.digest else None
+            return _document(await reader.read_document(version, base))
         remaining = deadline - loop.time()
         if remaining <= 0:
             break
         await signal.wait(mark, min(remaining, RECHECK_SECONDS))
-    if version < after:
+    if version < question.after or question.digest not in {"", digest}:
         # The database was restored from a backup: what it says now is the truth. Told at the end
         # of the wait only, so that a gateway which does not step back cannot spin.
-        return _document(await reader.read_snapshot(version))
+        return _document(await reader.read_document(version, None))
     return Answer(204, {"Cache-Control": "no-store"}, b"")
 
 
-def _document(snapshot: EncodedSnapshot) -> Answer:
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return Answer(200, headers, snapshot.body)
+def _document(body: bytes) -> Answer:
+    return Answer(200, {"Content-Type": "application/json", "Cache-Control": "no-store"}, body)
 
 
 async def _until_disconnected(poll: Awaitable[Answer], receive: Receive) -> Answer:
@@ -161,10 +182,22 @@ def _authorization(scope: Mapping[str, Any]) -> list[str]:
     return [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
 
 
-def _read_parameters(query_string: bytes) -> tuple[int, int]:
+def _read_parameters(query_string: bytes) -> Question:
     query = parse_qs(query_string.decode("latin-1"), keep_blank_values=True)
-    wait_seconds = _read_number(query, "wait")
-    return _read_number(query, "after"), min(wait_seconds, LONGEST_WAIT_SECONDS)
+    return Question(
+        after=_read_number(query, "after"),
+        wait_seconds=min(_read_number(query, "wait"), LONGEST_WAIT_SECONDS),
+        digest=_read_digest(query),
+    )
+
+
+def _read_digest(query: Mapping[str, list[str]]) -> str:
+    values = query.get("digest", [""])
+    if len(values) > 1:
+        raise BadParameter("digest: send it once.")
+    if values[0] and not _DIGEST.fullmatch(values[0]):
+        raise BadParameter("digest: the one of the snapshot that is held is expected.")
+    return values[0]
 
 
 def _read_number(query: Mapping[str, list[str]], name: str) -> int:

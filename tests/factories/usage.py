@@ -84,4 +84,6 @@ def make_batch(*rows: dict, batch_id=None) -> dict:
 
 
 def set_version(version: int) -> None:
-    ConfigurationVersion.objects.update_or_create(id=1, defaults={"version": version})
+    ConfigurationVersion.objects.update_or_create(
+        id=1, defaults={"version": version, "catalog_version": version}
+    )

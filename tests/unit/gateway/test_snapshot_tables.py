@@ -82,7 +82,7 @@ def test_rows_and_members_that_only_newer_gateways_read_are_kept():
     [
         {"since": 4},
         {"digest": "0" * 32},
-        {"deleted": {"subscriptions": ["sub-77"]}},
+        {"deleted": {"subscriptions": ["sub-0"]}},
         {"members": {"gateway_url": "https://elsewhere.test"}},
     ],
 )
@@ -94,6 +94,16 @@ def test_a_change_that_does_not_lead_to_the_servers_content_is_refused(head):
         read(change_between(first, with_api(first, 0, name="New"), **head), held)
 
     assert held.rows["apis"]["api-0"].name == "API 0"
+
+
+def test_what_came_and_went_in_between_may_be_named():
+    first = make_snapshot(5)
+    second = with_api(first, 0, name="New")
+    gone = {"subscriptions": ["sub-77"]}
+
+    changed = read(change_between(first, second, deleted=gone), read(first.encode()))
+
+    assert changed.digest == read(second.encode()).digest
 
 
 @pytest.mark.parametrize(

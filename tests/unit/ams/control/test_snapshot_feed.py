@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection, transaction
 
 from ams.catalog.services.raise_configuration_version import raise_configuration_version
-from ams.http import snapshot_feed
+from ams.http import read_configuration, snapshot_feed
 from ams.http.snapshot_feed import build_application
 from tests.factories.usage import make_subscription, set_version
 
@@ -129,12 +129,13 @@ async def test_a_gateway_that_is_up_to_date_hears_nothing_when_the_wait_is_over(
 
 async def test_a_change_wakes_every_gateway_and_is_built_once(token_service, monkeypatch):
     builds = []
-    build = snapshot_feed.build_snapshot
-    monkeypatch.setattr(snapshot_feed, "build_snapshot", lambda: builds.append(1) or build())
+    read = read_configuration.read_catalog
+    monkeypatch.setattr(read_configuration, "read_catalog", lambda: builds.append(1) or read())
     signal = Signal()
     application = build_application(signal)
     polls = [Poll(application, "after=1&wait=25") for _ in range(12)]
     await _until(lambda: len(signal.waits) == 12)
+    builds.clear()
 
     version = await _in_thread(_change, "alice")
     signal.note()
@@ -204,6 +205,31 @@ async def test_a_gateway_ahead_of_a_restored_database_is_told_after_the_wait(tok
     assert signal.waits
 
 
+async def test_a_gateway_that_says_what_it_holds_gets_the_change_alone(token_service):
+    signal = Signal()
+    application = build_application(signal)
+    held = (await Poll(application).answer()).document
+    poll = Poll(application, f"after=1&wait=25&digest={held['digest']}")
+    await _until(lambda: signal.waits)
+
+    version = await _in_thread(_change, "alice")
+    signal.note()
+
+    change = (await poll.answer()).document
+    assert (change["since"], change["version"]) == (1, version)
+    assert len(change["subscriptions"]) == 1
+
+
+async def test_a_gateway_whose_content_is_another_gets_everything_after_the_wait(token_service):
+    signal = Signal()
+
+    answer = await Poll(build_application(signal), f"after=1&wait=1&digest={'0' * 32}").answer()
+
+    assert (answer.status, answer.document["version"]) == (200, 1)
+    assert "since" not in answer.document
+    assert signal.waits
+
+
 @pytest.mark.parametrize(
     ("headers", "status", "error"),
     [
@@ -234,6 +260,8 @@ async def test_only_a_gateway_may_read_the_snapshot(token_service, headers, stat
         ("after=9999999999999999999", "after"),
         ("after=1&after=2", "after"),
         ("wait=1.5", "wait"),
+        ("digest=x", "digest"),
+        (f"digest={'0' * 32}&digest={'0' * 32}", "digest"),
         ("after=1&wait=abc", "wait"),
     ],
 )

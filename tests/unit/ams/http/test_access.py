@@ -17,7 +17,7 @@ from ams.catalog.specs import CORSSpec, IssuerClientSpec, IssuerSpec, OperationS
 from ams.documents.apply_document import apply_document
 from ams.documents.export_document import export_document
 from ams.errors import InUse, InvalidFields
-from ams.http.build_snapshot import build_snapshot
+from ams.http.snapshot_state import build_snapshot
 from tests.factories.catalog import api_spec, make_api, upstream_spec
 from wire.gateway_snapshot import parse_snapshot
 from wire.snapshot_document import MalformedSnapshot
@@ -78,7 +78,7 @@ def test_what_is_saved_is_what_is_read_and_what_gateways_get():
     assert (spec.cors, spec.issuers) == (CORS, ("partner",))
     assert spec.operations[0].max_auth_age_seconds == 300
     assert spec_of_issuer(Issuer.objects.get()) == issuer_spec()
-    snapshot = parse_snapshot(json.loads(build_snapshot().body))
+    snapshot = parse_snapshot(json.loads(build_snapshot().document(None)))
     (sent,) = snapshot.apis
     assert sent.cors is not None
     assert dataclasses.asdict(sent.cors) == dataclasses.asdict(CORS)
@@ -94,12 +94,12 @@ def test_what_is_saved_is_what_is_read_and_what_gateways_get():
 def test_an_issuer_that_no_published_api_accepts_stays_here():
     guarded_api(state="draft")
 
-    assert parse_snapshot(json.loads(build_snapshot().body)).issuers == ()
+    assert parse_snapshot(json.loads(build_snapshot().document(None))).issuers == ()
 
 
 def test_a_snapshot_that_names_an_unknown_issuer_is_not_taken():
     guarded_api()
-    document = json.loads(build_snapshot().body) | {"issuers": []}
+    document = json.loads(build_snapshot().document(None)) | {"issuers": []}
 
     with pytest.raises(MalformedSnapshot, match="issuer_ids"):
         parse_snapshot(document)

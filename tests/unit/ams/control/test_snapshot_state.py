@@ -7,17 +7,39 @@ from django.db import connection, transaction
 
 from ams.catalog.models import API, Scope
 from ams.catalog.services.raise_configuration_version import raise_configuration_version
-from ams.http import build_snapshot as module
-from ams.http.build_snapshot import build_snapshot
+from ams.http import read_configuration as module
+from ams.http.snapshot_state import SnapshotState, build_snapshot
 from ams.subscriptions.models import Subscription
+from gateway.slices import run_through
+from gateway.snapshot_tables import Tables, read_tables
 from tests.factories.usage import make_api, make_plan, make_subscription, set_version
 from wire.gateway_snapshot import GatewaySnapshot, Operation, Quota, RateLimit, parse_snapshot
+from wire.snapshot_document import read_head
 
 pytestmark = pytest.mark.django_db
 
+STATEMENTS = 12  # 10, and the savepoint of the test's transaction
+
+
+def _raise(**options) -> int:
+    with transaction.atomic():
+        return raise_configuration_version(**options)
+
+
+def _follow(state: SnapshotState, held: Tables) -> Tables:
+    """What a gateway makes of the change that it is sent."""
+    state.refresh()
+    document = state.document(held.version)
+    assert read_head(document).since == held.version
+    return run_through(read_tables(document, held))
+
+
+def _whole(state: SnapshotState) -> Tables:
+    return run_through(read_tables(state.document(None), Tables()))
+
 
 def _snapshot() -> GatewaySnapshot:
-    return parse_snapshot(json.loads(build_snapshot().body))
+    return parse_snapshot(json.loads(build_snapshot().document(None)))
 
 
 def test_an_empty_installation_has_a_snapshot_of_version_one():
@@ -105,27 +127,23 @@ def test_a_subscription_that_is_not_active_is_left_out(status):
 @pytest.mark.parametrize("fields", [{"product_published": False}, {"is_published": False}])
 def test_a_plan_that_is_offered_no_more_holds_for_those_who_have_it(fields):
     plan = make_plan(**fields)
-    assert _snapshot().plans == ()
+    make_subscription(plan=plan)
 
-    subscription = make_subscription(plan=plan)
     assert [found.id for found in _snapshot().plans] == [str(plan.pk)]
-
-    Subscription.objects.filter(pk=subscription.pk).update(status="cancelled")
-    assert _snapshot().plans == ()
 
 
 def test_statements_do_not_grow_with_what_is_in_it(django_assert_num_queries):
-    with django_assert_num_queries(12):  # 10, and the savepoint of the test's transaction
+    with django_assert_num_queries(STATEMENTS):
         build_snapshot()
     for _ in range(5):
         plan = make_plan(apis=[make_api(), make_api()])
         for _ in range(3):
             make_subscription(plan=plan)
 
-    with django_assert_num_queries(12):
-        snapshot = build_snapshot()
+    with django_assert_num_queries(STATEMENTS):
+        document = build_snapshot().document(None)
 
-    assert len(json.loads(snapshot.body)["subscriptions"]) == 15
+    assert len(json.loads(document)["subscriptions"]) == 15
 
 
 @pytest.mark.django_db(transaction=True)
@@ -153,3 +171,97 @@ def test_a_change_during_the_build_is_in_the_next_snapshot_only(monkeypatch):
 
     assert (first.version, len(first.subscriptions)) == (3, 1)
     assert (second.version, len(second.subscriptions)) == (4, 2)
+
+
+def test_a_change_of_subscriptions_is_sent_alone_and_reads_them_alone(django_assert_num_queries):
+    plan = make_plan()
+    kept, gone = make_subscription(plan=plan), make_subscription(plan=plan, subject="bob")
+    set_version(5)
+    state = build_snapshot()
+    held = _whole(state)
+    version = _raise(catalog_stays=True)
+    new = make_subscription(plan=plan, subject="carol", changed_in_version=version)
+    Subscription.objects.filter(pk=gone.pk).update(status="suspended", changed_in_version=version)
+
+    with django_assert_num_queries(5):  # 3, and the savepoint of the test's transaction
+        state.refresh()
+    document = state.document(5)
+    now = run_through(read_tables(document, held))
+
+    assert len(document) < len(state.document(None))
+    assert json.loads(document)["apis"] == json.loads(document)["plans"] == []
+    assert set(now.rows["subscriptions"]) == {str(kept.pk), str(new.pk)}
+    assert now.digest == _whole(build_snapshot()).digest
+
+
+def test_a_change_of_the_catalog_leads_to_the_whole():
+    first, second = make_api(), make_api()
+    make_subscription(plan=make_plan(apis=[first, second]))
+    set_version(5)
+    state = build_snapshot()
+    held = _whole(state)
+    API.objects.filter(pk=first.pk).update(name="New", state=API.State.RETIRED)
+    make_api()
+    _raise()
+
+    now = _follow(state, held)
+
+    assert now.digest == _whole(build_snapshot()).digest
+    assert now.rows["apis"][str(second.pk)] is held.rows["apis"][str(second.pk)]
+    assert str(first.pk) not in now.rows["apis"]
+
+
+def test_a_gateway_that_is_several_versions_behind_gets_one_change():
+    set_version(5)
+    state = build_snapshot()
+    held = _whole(state)
+    for subject in ("alice", "bob", "carol"):
+        make_subscription(subject=subject, changed_in_version=_raise())
+        state.refresh()
+
+    now = _follow(state, held)
+
+    assert (now.version, len(now.rows["subscriptions"])) == (8, 3)
+    assert now.digest == _whole(build_snapshot()).digest
+
+
+def test_a_process_that_has_just_started_sends_changes_of_subscriptions_alone():
+    set_version(5)
+    plan = make_plan()
+    held = _whole(build_snapshot())
+    make_subscription(plan=plan, changed_in_version=_raise(catalog_stays=True))
+
+    state = build_snapshot()
+    now = _follow(state, held)
+
+    assert now.digest == _whole(state).digest
+    _raise()
+    assert read_head(build_snapshot().document(5)).since is None  # the catalog may be another
+
+
+def test_a_subscription_that_was_changed_without_its_version_is_found(caplog):
+    set_version(5)
+    gone = make_subscription()
+    state = build_snapshot()
+    held = _whole(state)
+    Subscription.objects.filter(pk=gone.pk).delete()
+    _raise(catalog_stays=True)
+
+    now = _follow(state, held)
+
+    assert now.rows["subscriptions"] == {}
+    assert "without their version" in caplog.text
+
+
+def test_a_restored_database_is_read_as_a_whole():
+    set_version(9)
+    make_subscription()
+    state = build_snapshot()
+    Subscription.objects.all().delete()
+    set_version(4)
+
+    state.refresh()
+
+    assert state.version == 4
+    assert _whole(state).digest == _whole(build_snapshot()).digest
+    assert read_head(state.document(3)).since is None
