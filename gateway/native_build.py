@@ -20,6 +20,7 @@ HOT_MODULES: Final = (
     "gateway.dataplane.decision",
     "gateway.dataplane.exchange",
     "gateway.dataplane.forward",
+    "gateway.dataplane.forward_auth",
     "gateway.dataplane.headers",
     "gateway.dataplane.hygiene",
     "gateway.dataplane.leases",

@@ -33,6 +33,12 @@ def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT. Raises BadConfiguration (a port in use, a bad certificate)."""
     _check_certificate(config)
     _refuse_port_in_use(config.bind, config.port, "TOLLGATE_GATEWAY_PORT")
+    if config.forward_auth_port:
+        _refuse_port_in_use(
+            config.forward_auth_bind,
+            config.forward_auth_port,
+            "TOLLGATE_GATEWAY_FORWARD_AUTH_PORT",
+        )
     _prepare_directories(config)
     command, environment = _worker_command(config)
     watched = Watched(config.run_directory, config.workers, config.bind, config.port)

@@ -7,6 +7,7 @@ import os
 import signal
 import ssl
 import sys
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -14,6 +15,7 @@ import uvloop
 
 from gateway import config
 from gateway.config import Config
+from gateway.dataplane.forward_auth import serve_question
 from gateway.dataplane.pipeline import serve_call
 from gateway.dataplane.usage_journal import UsageJournalUnusable
 from gateway.front import listener
@@ -56,25 +58,40 @@ async def _serve(settings: Config) -> None:
     worker = Worker(settings)
     await worker.start()
     plane = worker.plane
-    front = Front(
-        plane,
-        partial(serve_call, plane),
-        scheme="https" if context else "http",
-    )
-    background = [asyncio.create_task(front.run())]
-    if watch is not None:
-        background.append(asyncio.create_task(watch.run()))
-    listening = listener.open_socket(settings.bind, settings.port)
-    server = await listener.listen(front, listening, context)
+    calls = Front(plane, partial(serve_call, plane), scheme="https" if context else "http")
+    entrances = [await _open(calls, settings.bind, settings.port, context)]
+    if settings.forward_auth_port:
+        questions = Front(plane, partial(serve_question, plane), scheme="http")
+        address, port = settings.forward_auth_bind, settings.forward_auth_port
+        entrances.append(await _open(questions, address, port, None))
+    watching = asyncio.create_task(watch.run()) if watch is not None else None
     _settle()
     await stop.wait()
     signal.alarm(_LAST_SECONDS)  # its default ends the process: nothing may keep it for ever
-    server.close()
-    front.wind_down()
+    for entrance in entrances:
+        entrance.server.close()
+        entrance.front.wind_down()
     await worker.stop()
-    front.abort_all()
-    for task in background:
-        task.cancel()
+    for entrance in entrances:
+        entrance.front.abort_all()
+        entrance.keeping_time.cancel()
+    if watching is not None:
+        watching.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entrance:
+    """A port and the connections on it."""
+
+    front: Front
+    server: asyncio.Server
+    keeping_time: asyncio.Task[None]
+
+
+async def _open(front: Front, address: str, port: int, context: ssl.SSLContext | None) -> _Entrance:
+    listening = listener.open_socket(address, port)
+    server = await listener.listen(front, listening, context)
+    return _Entrance(front, server, asyncio.create_task(front.run()))
 
 
 def _make_context(settings: Config) -> ssl.SSLContext | None:

@@ -33,7 +33,8 @@ from gateway.usage.segment import BY_CLIENT, BY_GATEWAY
 
 Stage = Callable[[Plane, Call], Awaitable[None] | None]
 
-STAGES: Final[tuple[Stage, ...]] = (
+# All that is asked about a call; `forward_auth` ends here, and lets another proxy forward it.
+CHECKS: Final[tuple[Stage, ...]] = (
     stages.read_head,
     stages.check_target,
     stages.find_route,
@@ -42,21 +43,21 @@ STAGES: Final[tuple[Stage, ...]] = (
     stages.authorise,
     stages.take_allowance,
     stages.check_body_length,
-    forward,
 )
+STAGES: Final[tuple[Stage, ...]] = (*CHECKS, forward)
 
 _CLIENT_CLOSED_REQUEST: Final = 499  # in counters and usage only: nobody is there to read it
 
 _log = logging.getLogger(__name__)
 
 
-async def serve_call(plane: Plane, inbound: Inbound) -> None:
+async def serve_call(plane: Plane, inbound: Inbound, taken: tuple[Stage, ...] = STAGES) -> None:
     """Take one call through the stages and answer it."""
     call = inbound.call = Call(inbound, time.monotonic())
     plane.in_flight.add(call)
     call.task = asyncio.current_task()
     try:
-        for stage in STAGES:
+        for stage in taken:
             pending = stage(plane, call)
             if pending is not None:
                 await pending
