@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from gateway.dataplane import ledger
 from gateway.dataplane.call import Call, Fields
 from gateway.dataplane.errors import IncompleteBody, Refusal
 from gateway.front import answer_head
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 _NOTHING: Final = -1  # no body may follow
 _CHUNKS: Final = -2
 _UNTIL_CLOSE: Final = -3  # HTTP/1.0 has no chunks
-_LAST_CHUNK: Final = b"0\r\n\r\n"
 _ONE_WRITE_BYTES: Final = 16 * 1024
 _BODILESS: Final = frozenset({204, 304})
 
@@ -131,10 +129,7 @@ class Http1Request:
             own = b"content-length: %d\r\n" % len(body)
         own += self._persistence(connection, closes=closes)
         date = connection.front.date
-        data = answer_head.encode_head(status, fields, own, date) + body
-        if self.call is not None:
-            ledger.meter(connection.front.plane, self.call)
-        connection.write(data)
+        connection.write(answer_head.encode_head(status, fields, own, date) + body)
         self._end(connection)
 
     def begin(self, status: int, fields: Fields, *, length: int = -1, closes: bool = False) -> None:
@@ -173,23 +168,17 @@ class Http1Request:
             connection.write(piece)
         return connection.writable()
 
-    def finish(self, last: bytes = b"") -> None:
-        """Send the last piece of the body, and with it the end."""
+    def finish(self) -> None:
+        """Note that the body is complete."""
         connection = self._connection
         if connection is None or self._is_over:
             return
         if self._framing == _CHUNKS:
-            last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(last), last) if last else _LAST_CHUNK
-        elif self._framing == _NOTHING:
-            last = b""
-        elif self._framing != _UNTIL_CLOSE and len(last) != self._left:
+            connection.write(b"0\r\n\r\n")
+        if self._framing > 0 and self._left:
             self._cut()
-            return
-        if self.call is not None:
-            ledger.meter(connection.front.plane, self.call)
-        if last:
-            connection.write(last)
-        self._end(connection)
+        else:
+            self._end(connection)
 
     def close(self) -> None:
         """Cut the connection if the answer is not complete."""
