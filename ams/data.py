@@ -48,6 +48,27 @@ class PriceComponentData:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimitData:
+    name: str
+    calls: int
+    window_seconds: int
+    burst: int | None
+    per: str  # "subscription" | "client" | "user" | "address"
+    each_operation: bool
+    operations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanQuotaData:
+    name: str
+    calls: int
+    period: str  # "minute" | "hour" | "day" | "week" | "month" | "year"
+    overage: str  # "block" | "throttle" | "bill"
+    throttle_calls: int | None
+    throttle_window_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlanData:
     id: uuid.UUID
     slug: str
@@ -57,12 +78,8 @@ class PlanData:
     product_name: str
     requires_approval: bool
     currency: str
-    rate_limit_calls: int | None
-    rate_limit_window_seconds: int
-    rate_limit_burst: int | None
-    quota_calls: int | None
-    quota_period: str
-    quota_overage: str
+    rate_limits: tuple[RateLimitData, ...]
+    quotas: tuple[PlanQuotaData, ...]
     components: tuple[PriceComponentData, ...]
     is_free: bool
     billable_statuses: tuple[str, ...] = ()  # "4xx", "404" or "400-403"
@@ -113,6 +130,9 @@ class HourData:
 
 @dataclass(frozen=True, slots=True)
 class QuotaData:
+    """A quota's state in its present period."""
+
+    name: str
     limit: int
     used: int
     period: str
@@ -127,7 +147,7 @@ class UsageData:
     hours: tuple[HourData, ...]
     by_class: dict[int, int]
     calls: int
-    quota: QuotaData | None
+    quotas: tuple[QuotaData, ...] = ()  # not those of a minute, which usage is too coarse for
 
 
 @dataclass(frozen=True, slots=True)

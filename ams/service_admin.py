@@ -74,7 +74,11 @@ class ServiceFormSet(PaginationInlineFormSet):
 
 
 def _add_to_row(form: Any, path: Iterable[str | int], message: str) -> None:
-    name = next((str(part) for part in path if part in form.fields), None)
+    parts = [str(part) for part in path]
+    names = ["_".join(parts), *parts]
+    # A part of the spec that is spread over fields, such as throttle_calls: its first.
+    spread = [name for name in form.fields if parts and name.startswith(f"{parts[0]}_")]
+    name = next((name for name in (*names, *spread) if name in form.fields), None)
     form.add_error(name, message)
 
 

@@ -84,7 +84,9 @@ def snapshot(origin_port: int) -> GatewaySnapshot:
         ),
         upstreams=(Upstream("up", origin, allow_internal=True),),
         plans=(
-            Plan("plan", "Bench", ("api",), RateLimit(10_000_000, 1, 1_000_000), Quota(10**12)),
+            Plan(
+                "plan", "Bench", ("api",), (RateLimit(10_000_000, 1, 1_000_000),), (Quota(10**12),)
+            ),
         ),
         subscriptions=(Subscription("subscription", "bench-client", "plan"),),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -36,6 +37,7 @@ class LeaseOffice:
 
     def __init__(self, *, redis_url: str, worker: str, workers: int, counters: Counters) -> None:
         self.fleet = workers
+        self.worker_id = secrets.token_hex(8)
         self.on_recovery: Callable[[], None] = lambda: None
         self._least = workers
         self._worker = worker
@@ -62,6 +64,10 @@ class LeaseOffice:
         if len(self._waiting) == 1:
             loop.call_soon(self._flush)
         return future
+
+    def count(self, name: str) -> None:
+        """Raise a counter of the worker by one."""
+        self._counters.add(name)
 
     async def run(self) -> None:
         """Tell the others that this worker is there, and notice when Valkey comes back."""

@@ -12,9 +12,9 @@ from gateway.access_log import JSONAccessLog
 from gateway.config import Config
 from gateway.control_client import BatchRefused, ControlClient
 from gateway.counters import Counters, claim_counters
-from gateway.dataplane.allowance import Allowances
+from gateway.dataplane.allowances import Allowances
 from gateway.dataplane.configuration import Configuration, Parts, make_configuration
-from gateway.dataplane.entitlements import TermsInForce
+from gateway.dataplane.entitlements import PlansInForce
 from gateway.dataplane.exchange import Exchange
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.token_cache import TokenCache
@@ -143,7 +143,7 @@ class Worker:
     async def _forget_allowances(self, configuration: Configuration | None) -> None:
         if configuration is not None:
             rows = configuration.tables.rows
-            in_force = TermsInForce(rows["subscriptions"], rows["plans"])
+            in_force = PlansInForce(rows["subscriptions"], rows["plans"])
             await run_in_slices(self._allowances.keep_only(in_force))
 
     async def _sweep(self) -> None:
@@ -162,6 +162,7 @@ class Worker:
                 cache.sweep(now)
             self.counters.set("cached_tokens", len(cache))
             self.counters.set("cached_bytes", cache.size_bytes)
+            self.counters.set("limit_leases", len(self._allowances))
             self.counters.set("calls_in_flight", len(self.plane.in_flight))
             self._alerts.export()
             if os.getppid() != _PARENT:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from ams.data import PlanData, PriceComponentData
+from ams.data import PlanData, PlanQuotaData, PriceComponentData, RateLimitData
 from portal.money import format_minor, format_unit_price
 
 _BY_CAUSE: Final = {
@@ -13,7 +13,13 @@ _BY_CAUSE: Final = {
     "gateway": "calls that the API does not answer",
 }
 _STATUSES: Final = {f"{digit}xx": f"{digit}00 to {digit}99" for digit in range(1, 6)}
-_WINDOWS: Final = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
+_WINDOWS: Final = {1: "second", 60: "minute", 3600: "hour", 86_400: "24 hours"}
+_PER: Final = {
+    "subscription": "",
+    "client": "",
+    "user": " for each of your users",
+    "address": " from one address",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +29,14 @@ class PlanWords:
     headline: str
     unit: str
     lines: tuple[str, ...]
-    rate_limit: str
-    quota: str
+    rate_limits: tuple[str, ...]
+    quotas: tuple[str, ...]
     approval: str
     billed: str
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        return self.rate_limits + self.quotas
 
 
 def describe_plan(plan: PlanData) -> PlanWords:
@@ -40,8 +50,8 @@ def describe_plan(plan: PlanData) -> PlanWords:
             if not _is_headline(component, plan)
             for line in _describe(component, plan.currency)
         ),
-        rate_limit=_rate_limit(plan),
-        quota=_quota(plan),
+        rate_limits=_describe_rate_limits(plan),
+        quotas=_describe_quotas(plan),
         billed="" if plan.is_free else _billed(plan),
         approval="Approved by the API team first" if plan.requires_approval else "Starts at once",
     )
@@ -110,19 +120,37 @@ def _describe_tiers(component: PriceComponentData, currency: str) -> list[str]:
     return lines
 
 
-def _rate_limit(plan: PlanData) -> str:
-    if plan.rate_limit_calls is None:
-        return "No rate limit"
-    seconds = plan.rate_limit_window_seconds
-    window = _WINDOWS.get(seconds, f"{seconds:,} seconds")
-    text = f"{plan.rate_limit_calls:,} calls per {window}"
-    if plan.rate_limit_burst:
-        text += f", bursts of {plan.rate_limit_burst:,}"
+def _describe_rate_limits(plan: PlanData) -> tuple[str, ...]:
+    return tuple(map(_describe_rate_limit, plan.rate_limits)) or ("No rate limit",)
+
+
+def _describe_rate_limit(limit: RateLimitData) -> str:
+    text = f"{_rate(limit.calls, limit.window_seconds)}{_PER[limit.per]}"
+    if limit.each_operation:
+        text += ", for each operation"
+    if limit.operations:
+        text += f", for {', '.join(limit.operations)}"
+    if limit.burst and limit.burst != limit.calls:
+        text += f", bursts of {limit.burst:,}"
     return text
 
 
-def _quota(plan: PlanData) -> str:
-    if plan.quota_calls is None:
-        return "No quota"
-    overage = "then billed per call" if plan.quota_overage == "bill" else "then calls stop"
-    return f"{plan.quota_calls:,} calls per {plan.quota_period}, {overage}"
+def _describe_quotas(plan: PlanData) -> tuple[str, ...]:
+    return tuple(map(_describe_quota, plan.quotas)) or ("No quota",)
+
+
+def _describe_quota(quota: PlanQuotaData) -> str:
+    overage = "then calls stop"
+    if quota.overage == "bill":
+        overage = "then billed per call"
+    elif quota.throttle_calls and quota.throttle_window_seconds:
+        overage = f"then {_rate(quota.throttle_calls, quota.throttle_window_seconds)}"
+    return f"{_calls(quota.calls)} per {quota.period}, {overage}"
+
+
+def _rate(calls: int, seconds: int) -> str:
+    return f"{_calls(calls)} per {_WINDOWS.get(seconds, f'{seconds:,} seconds')}"
+
+
+def _calls(number: int) -> str:
+    return "1 call" if number == 1 else f"{number:,} calls"

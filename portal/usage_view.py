@@ -51,6 +51,7 @@ class UsageView:
     rows: tuple[HourRow, ...]  # newest first, only hours with calls
     chart: UsageChart
     meters: tuple[QuotaMeter, ...]
+    are_several: bool  # subscriptions: a meter has to say whose it is
     # Changes when anything shown changes; a poll that sends it back gets 204 while it holds.
     version: str
 
@@ -79,8 +80,9 @@ def show_usage(usages: Sequence[tuple[SubscriptionData, UsageData]]) -> UsageVie
             if hour.calls
         ),
         chart=draw_usage(hours),
+        are_several=len(usages) > 1,
         meters=tuple(
-            _meter(subscription, usage.quota) for subscription, usage in usages if usage.quota
+            _meter(subscription, quota) for subscription, usage in usages for quota in usage.quotas
         ),
         version=_version(usages),
     )
@@ -115,5 +117,5 @@ def _meter(subscription: SubscriptionData, quota: QuotaData) -> QuotaMeter:
 
 
 def _version(usages: Sequence[tuple[SubscriptionData, UsageData]]) -> str:
-    shown = repr([(s.status, u.calls, u.by_class, u.hours, u.quota) for s, u in usages])
+    shown = repr([(s.status, u.calls, u.by_class, u.hours, u.quotas) for s, u in usages])
     return hashlib.sha256(shown.encode()).hexdigest()[:16]

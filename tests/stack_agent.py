@@ -44,8 +44,8 @@ def _find_plan(slug):
 
 
 def plan_limit(slug):
-    plan = _find_plan(slug)
-    return [plan.rate_limit_calls, plan.rate_limit_burst]
+    limit = _find_plan(slug).rate_limits.get()
+    return [limit.calls, limit.burst]
 
 
 def counted_calls(client_id):

@@ -147,32 +147,54 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `limit` calls in `window_seconds`, `burst` of them at once."""
+    """At most `limit` calls in any `window_seconds`, `burst` of them at once.
+
+    `per` says who shares one counter: everybody on the subscription, the client (a new
+    subscription starts with what is left), each user (`sub`) or each client address of the
+    subscription. With `operations`, only calls of these count; with `each_operation` each has a
+    counter of its own.
+    """
 
     limit: int
     window_seconds: int
     burst: int
+    name: str = "rate"
+    per: str = "subscription"  # PER
+    each_operation: bool = False
+    operations: tuple[str, ...] = ()  # `<API id>/<operation id>`; empty: all
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """At most `limit` calls in a calendar `period` of `timezone`; overage is blocked or billed."""
+    """At most `limit` calls of a subscription in a calendar `period` of `timezone`.
+
+    What is above is blocked, throttled to `throttle`, or billed.
+    """
 
     limit: int
-    period: str = "month"
+    period: str = "month"  # calendar_period.PERIODS
     timezone: str = "UTC"
-    overage: str = "block"  # "block" | "bill"
+    overage: str = "block"  # OVERAGES
+    name: str = "quota"
+    throttle: RateLimit | None = None
+
+
+PER: Final = ("subscription", "client", "user", "address")
+OVERAGES: Final = ("block", "throttle", "bill")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a subscription allows. `api_ids` are the APIs of the plan's product."""
+    """What a subscription allows. `api_ids` are the APIs of the plan's product.
+
+    All rate limits and quotas hold at once; their names differ.
+    """
 
     id: str
     name: str
     api_ids: tuple[str, ...]
-    rate_limit: RateLimit | None = None
-    quota: Quota | None = None
+    rate_limits: tuple[RateLimit, ...] = ()
+    quotas: tuple[Quota, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,14 +344,29 @@ def _texts(row: Mapping[str, Any], *names: str) -> dict[str, object]:
 
 
 def _plan(row: Mapping[str, Any]) -> Plan:
-    limit, quota = row.get("rate_limit"), row.get("quota")
     return _build(
         Plan,
         row,
         api_ids=tuple(row.get("api_ids", ())),
-        rate_limit=_build(RateLimit, limit) if limit else None,
-        quota=_build(Quota, quota) if quota else None,
+        rate_limits=tuple(_rate_limit(limit) for limit in _limits_of(row, "rate_limit")),
+        quotas=tuple(_quota(quota) for quota in _limits_of(row, "quota")),
     )
+
+
+def _limits_of(row: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    # A snapshot that was kept by an earlier release has one of each at most, under this name.
+    if f"{name}s" not in row and row.get(name):
+        return [row[name]]
+    return _rows(row, f"{name}s")
+
+
+def _rate_limit(row: Mapping[str, Any]) -> RateLimit:
+    return _build(RateLimit, row, operations=tuple(row.get("operations", ())))
+
+
+def _quota(row: Mapping[str, Any]) -> Quota:
+    throttle = row.get("throttle")
+    return _build(Quota, row, throttle=_rate_limit(throttle) if throttle else None)
 
 
 def _subscription(row: Mapping[str, Any]) -> Subscription:

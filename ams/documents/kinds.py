@@ -25,7 +25,7 @@ from ams.plans.services.delete_plan import delete_plan
 from ams.plans.services.delete_product import delete_product
 from ams.plans.services.save_plan import save_plan
 from ams.plans.services.save_product import save_product
-from ams.plans.specs import PlanSpec, ProductSpec
+from ams.plans.specs import PlanSpec, ProductSpec, with_lists
 from ams.subscriptions.checks.subscription import OPEN
 from ams.subscriptions.models import Subscription
 from ams.subscriptions.queries.spec_of import spec_of_subscription
@@ -81,7 +81,9 @@ def _load_products() -> list[Present]:
 
 
 def _load_plans() -> list[Present]:
-    rows = Plan.objects.select_related("product").prefetch_related("components")
+    rows = Plan.objects.select_related("product").prefetch_related(
+        "components", "rate_limits", "quotas"
+    )
     return [
         Present(row.pk, spec_of_plan(row))
         for row in rows.order_by("product__slug", "position", "slug")
@@ -191,6 +193,7 @@ KINDS: Final = (
         load=_load_plans,
         save=lambda spec, known: save_plan(spec=spec, plan_id=known),
         remove=_remove_plan,
+        complete=lambda wanted, _present: with_lists(wanted),
     ),
     Kind(
         section="subscriptions",

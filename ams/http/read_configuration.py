@@ -18,7 +18,7 @@ from django.db.models import Exists, OuterRef
 
 from ams.catalog.models import API, ConfigurationVersion, Issuer, Operation, Target, Upstream
 from ams.catalog.queries.spec_of import spec_of_cors
-from ams.plans.models import Plan, Product
+from ams.plans.models import Plan, Product, Quota, RateLimit
 from ams.subscriptions.models import Subscription
 from wire import gateway_snapshot as wire
 
@@ -65,8 +65,8 @@ def read_version() -> int:
 def read_catalog() -> Catalog:
     """Return the APIs that are published and what they need, and every plan.
 
-    A plan that is offered no more still holds for those who have it. Runs 7 queries, whatever the
-    size.
+    A plan that is offered no more still holds for those who have it. Runs at most 11 queries,
+    whatever the size.
     """
     snapshot = wire.GatewaySnapshot(
         version=0,
@@ -244,35 +244,79 @@ def _read_plans() -> tuple[wire.Plan, ...]:
     links = Product.apis.through.objects.filter(api__state=API.State.PUBLISHED)
     for product_id, api_id in links.order_by("api_id").values_list("product_id", "api_id"):
         api_ids[product_id].append(str(api_id))
+    limits, quotas = _read_limits(_read_operation_ids()), _read_quotas()
     plans = Plan.objects.order_by("pk")
     return tuple(
         wire.Plan(
             id=str(plan.pk),
             name=plan.name,
             api_ids=tuple(api_ids[plan.product_id]),
-            rate_limit=_rate_limit(plan),
-            quota=_quota(plan),
+            rate_limits=limits[plan.pk],
+            quotas=quotas[plan.pk],
         )
         for plan in plans
     )
 
 
-def _rate_limit(plan: Plan) -> wire.RateLimit | None:
-    if plan.rate_limit_calls is None:
+def _read_limits(
+    operation_ids: Mapping[UUID, Mapping[str, tuple[str, ...]]],
+) -> Mapping[UUID, tuple[wire.RateLimit, ...]]:
+    limits = defaultdict[UUID, tuple[wire.RateLimit, ...]](tuple)
+    for row in RateLimit.objects.select_related("plan").order_by("plan_id", "position", "pk"):
+        known = operation_ids[row.plan.product_id]
+        limits[row.plan_id] += (
+            wire.RateLimit(
+                limit=row.calls,
+                window_seconds=row.window_seconds,
+                burst=row.burst or row.calls,
+                name=row.name,
+                per=row.per,
+                each_operation=row.each_operation,
+                # A name that is no operation any more matches nothing, which is not "all".
+                operations=tuple(
+                    sorted(found for name in row.operations for found in known.get(name, (name,)))
+                ),
+            ),
+        )
+    return limits
+
+
+def _read_operation_ids() -> Mapping[UUID, Mapping[str, tuple[str, ...]]]:
+    """Return, by product and by what a limit may call it, the operations meant."""
+    names = defaultdict[UUID, defaultdict[str, tuple[str, ...]]](lambda: defaultdict(tuple))
+    if not RateLimit.objects.exclude(operations=[]).exists():
+        return names
+    operations = Operation.objects.filter(api__products__plans__rate_limits__isnull=False)
+    columns = ("api__products__pk", "api_id", "api__slug", "operation_id")
+    for product_id, api_id, slug, operation_id in operations.values_list(*columns).distinct():
+        found = f"{api_id}/{operation_id}"
+        for name in (operation_id, f"{slug}/{operation_id}"):
+            names[product_id][name] += (found,)
+    return names
+
+
+def _read_quotas() -> Mapping[UUID, tuple[wire.Quota, ...]]:
+    quotas = defaultdict[UUID, tuple[wire.Quota, ...]](tuple)
+    for row in Quota.objects.select_related("plan").order_by("plan_id", "position", "pk"):
+        quotas[row.plan_id] += (
+            wire.Quota(
+                limit=row.calls,
+                period=row.period,
+                timezone=row.plan.timezone,
+                overage=row.overage,
+                name=row.name,
+                throttle=_throttle(row),
+            ),
+        )
+    return quotas
+
+
+def _throttle(row: Quota) -> wire.RateLimit | None:
+    if row.throttle_calls is None or row.throttle_window_seconds is None:
         return None
     return wire.RateLimit(
-        limit=plan.rate_limit_calls,
-        window_seconds=plan.rate_limit_window_seconds,
-        burst=plan.rate_limit_burst or plan.rate_limit_calls,
-    )
-
-
-def _quota(plan: Plan) -> wire.Quota | None:
-    if plan.quota_calls is None:
-        return None
-    return wire.Quota(
-        limit=plan.quota_calls,
-        period=plan.quota_period,
-        timezone=plan.timezone,
-        overage=plan.quota_overage,
+        limit=row.throttle_calls,
+        window_seconds=row.throttle_window_seconds,
+        burst=row.throttle_calls,
+        name=f"{row.name}-throttle",
     )

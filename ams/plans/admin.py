@@ -7,8 +7,14 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from ams.plans.admin_forms import PlanForm, PriceComponentForm, ProductForm
-from ams.plans.models import Plan, PriceComponent, Product
+from ams.plans.admin_forms import (
+    PlanForm,
+    PriceComponentForm,
+    ProductForm,
+    QuotaForm,
+    RateLimitForm,
+)
+from ams.plans.models import Plan, PriceComponent, Product, Quota, RateLimit
 from ams.plans.services.delete_plan import delete_plan
 from ams.plans.services.delete_product import delete_product
 from ams.plans.services.save_plan import save_plan
@@ -20,6 +26,7 @@ from ams.plans.specs import (
     ProductSpec,
     QuotaSpec,
     RateLimitSpec,
+    ThrottleSpec,
 )
 from ams.service_admin import ServiceAdmin, ServiceInline
 
@@ -62,6 +69,22 @@ class PriceComponentInline(ServiceInline):
     section = "components"
 
 
+class RateLimitInline(ServiceInline):
+    """All of them hold at once. Operations: empty is all; "each": a counter for each of them."""
+
+    model = RateLimit
+    form = RateLimitForm
+    section = "rate_limits"
+
+
+class QuotaInline(ServiceInline):
+    """Of the plan's time zone. Above: block, throttle to a lower rate, or bill."""
+
+    model = Quota
+    form = QuotaForm
+    section = "quotas"
+
+
 @admin.register(Plan)
 class PlanAdmin(ServiceAdmin):
     form = PlanForm
@@ -78,24 +101,10 @@ class PlanAdmin(ServiceAdmin):
     list_select_related = ("product",)
     search_fields = ("name", "slug", "product__name")
     prepopulated_fields = {"slug": ("name",)}
-    inlines = (PriceComponentInline,)
+    inlines = (RateLimitInline, QuotaInline, PriceComponentInline)
     fieldsets = (
         (None, {"fields": ("product", "name", "slug", "description", "position")}),
         ("Offer", {"fields": ("is_published", "requires_approval", "currency", "timezone")}),
-        (
-            "Rate limit",
-            {
-                "fields": ("rate_limit_calls", "rate_limit_window_seconds", "rate_limit_burst"),
-                "description": "No calls: no limit. Burst: how many at once.",
-            },
-        ),
-        (
-            "Quota",
-            {
-                "fields": ("quota_calls", "quota_period", "quota_overage"),
-                "description": "No calls: no quota. Overage: block what is above, or bill it.",
-            },
-        ),
         (
             "Billed calls",
             {
@@ -106,46 +115,33 @@ class PlanAdmin(ServiceAdmin):
         ),
     )
 
-    @display(description="Rate limit")
+    @display(description="Rate limits")
     def rate_limit(self, plan: Plan) -> str:
-        if plan.rate_limit_calls is None:
-            return "none"
-        return f"{plan.rate_limit_calls:,} in {plan.rate_limit_window_seconds} s"
+        limits = [f"{row.calls:,} in {row.window_seconds} s" for row in plan.rate_limits.all()]
+        return ", ".join(limits) or "none"
 
-    @display(description="Quota")
+    @display(description="Quotas")
     def quota(self, plan: Plan) -> str:
-        if plan.quota_calls is None:
-            return "none"
-        return f"{plan.quota_calls:,} a {plan.quota_period}, then {plan.quota_overage}"
+        quotas = [f"{row.calls:,} a {row.period}, then {row.overage}" for row in plan.quotas.all()]
+        return "; ".join(quotas) or "none"
 
     @display(description="Price components")
     def component_count(self, plan: Plan) -> int:
         return len(plan.components.all())
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("components")
+        return super().get_queryset(request).prefetch_related("components", "rate_limits", "quotas")
 
     def save_spec(self, cleaned: Mapping[str, Any], sections: Rows, present: Any) -> Plan:
-        rows = sorted(sections["components"], key=lambda row: int(row["position"]))
         spec = PlanSpec(
             product=cleaned["product"].slug,
-            rate_limit=_rate_limit(cleaned),
-            quota=_quota(cleaned),
+            rate_limits=tuple(map(_rate_limit, _in_order(sections["rate_limits"]))),
+            quotas=tuple(map(_quota, _in_order(sections["quotas"]))),
             billable=BillableSpec(
                 statuses=tuple(cleaned["billable_statuses"]),
                 causes=tuple(cleaned["billable_causes"]),
             ),
-            components=tuple(
-                ComponentSpec(
-                    kind=row["kind"],
-                    label=row["label"],
-                    amount_minor=row["amount_minor"],
-                    unit_price=row["unit_price"],
-                    included_calls=row["included_calls"],
-                    tiers=row["tiers"],
-                )
-                for row in rows
-            ),
+            components=tuple(map(_component, _in_order(sections["components"]))),
             **{name: cleaned[name] for name in _PLAIN},
         )
         return save_plan(spec=spec, plan_id=present.pk if present else None)
@@ -166,21 +162,43 @@ _PLAIN = (
 )
 
 
-def _rate_limit(cleaned: Mapping[str, Any]) -> RateLimitSpec | None:
-    if cleaned["rate_limit_calls"] is None:
-        return None
+def _in_order(rows: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(rows, key=lambda row: int(row["position"]))
+
+
+def _rate_limit(row: Mapping[str, Any]) -> RateLimitSpec:
     return RateLimitSpec(
-        calls=cleaned["rate_limit_calls"],
-        window_seconds=cleaned["rate_limit_window_seconds"],
-        burst=cleaned["rate_limit_burst"],
+        name=row["name"],
+        calls=row["calls"],
+        window_seconds=row["window_seconds"],
+        burst=row["burst"],
+        per=row["per"],
+        each_operation=row["each_operation"],
+        operations=row["operations"],
     )
 
 
-def _quota(cleaned: Mapping[str, Any]) -> QuotaSpec | None:
-    if cleaned["quota_calls"] is None:
-        return None
+def _quota(row: Mapping[str, Any]) -> QuotaSpec:
+    calls, seconds = row["throttle_calls"], row["throttle_window_seconds"]
+    throttle = None
+    if calls is not None or seconds is not None:
+        # What is missing of the two is told at its field.
+        throttle = ThrottleSpec(calls=calls or 0, window_seconds=seconds or 0)
     return QuotaSpec(
-        calls=cleaned["quota_calls"],
-        period=cleaned["quota_period"],
-        overage=cleaned["quota_overage"],
+        name=row["name"],
+        calls=row["calls"],
+        period=row["period"],
+        overage=row["overage"],
+        throttle=throttle,
+    )
+
+
+def _component(row: Mapping[str, Any]) -> ComponentSpec:
+    return ComponentSpec(
+        kind=row["kind"],
+        label=row["label"],
+        amount_minor=row["amount_minor"],
+        unit_price=row["unit_price"],
+        included_calls=row["included_calls"],
+        tiers=row["tiers"],
     )

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from ams.plans.models import Plan, PriceComponent, Product
+from ams.plans.models import Plan, PriceComponent, Product, Quota, RateLimit
 from ams.plans.specs import TierSpec
 from ams.service_admin import RowForm, ServiceForm
 from wire.usage_batch import Cause
@@ -54,15 +54,50 @@ class PlanForm(ServiceForm):
             "requires_approval",
             "currency",
             "timezone",
-            "rate_limit_calls",
-            "rate_limit_window_seconds",
-            "rate_limit_burst",
-            "quota_calls",
-            "quota_period",
-            "quota_overage",
             "billable_statuses",
             "billable_causes",
         )
+
+
+class OperationsField(forms.CharField):
+    """Operation ids between commas or spaces; none: every operation."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(super().has_changed(self.prepare_value(initial or []), data))
+
+    def clean(self, value: Any) -> tuple[str, ...]:
+        return tuple((super().clean(value) or "").replace(",", " ").split())
+
+
+class RateLimitForm(RowForm):
+    operations = OperationsField(required=False, help_text="get_order, create_order")
+
+    class Meta:
+        model = RateLimit
+        fields = (
+            "position", "name", "calls", "window_seconds", "burst", "per", "each_operation",
+            "operations",
+        )  # fmt: skip
+
+    def _post_clean(self) -> None:
+        # The row is saved by the service, which takes specs; the model would take a list.
+        operations = self.cleaned_data.pop("operations", ())
+        super()._post_clean()  # type: ignore[misc]  # Django's own hook, not in the stubs
+        self.cleaned_data["operations"] = operations
+
+
+class QuotaForm(RowForm):
+    class Meta:
+        model = Quota
+        fields = (
+            "position", "name", "calls", "period", "overage", "throttle_calls",
+            "throttle_window_seconds",
+        )  # fmt: skip
 
 
 class TiersField(forms.CharField):

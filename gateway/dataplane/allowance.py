@@ -1,117 +1,128 @@
-"""What a subscription may still do: its rate limit and its quota, taken together."""
+"""What a caller may still do: its rate limits and quotas, taken together or not at all."""
 
-import math
+import asyncio
 import time
-from collections.abc import Container
 from typing import Final
 
-from gateway.dataplane.errors import Headers, QuotaExhausted, RateLimited, Refusal
-from gateway.dataplane.leases import ADMITTED, ASK, REFUSED, Lease, LeaseOffice
-from gateway.dataplane.quota import QuotaLease
-from gateway.dataplane.rate_limit import RateLease
-from gateway.slices import Steps
-from wire.gateway_snapshot import Plan, Quota, RateLimit
+from gateway.dataplane.errors import Headers, Refusal
+from gateway.dataplane.leases import ADMITTED, ASK, REFUSED, Grant, Lease, LeaseOffice, Order
 
 _MAX_WAIT_SECONDS: Final = 2.0
 
 
-# Subscription, rate limit, quota.
-Terms = tuple[str, RateLimit | None, Quota | None]
-
-
 class Allowance:
-    """Both limits of one subscription; refused calls count against neither."""
+    """All limits that a call counts against; a call that one refuses counts against none."""
 
-    __slots__ = ("_active", "_blame", "_leases", "_policy", "_quota", "_rate", "_window")
+    __slots__ = (
+        "_blame",
+        "_first",
+        "_leases",
+        "_more",
+        "_office",
+        "_policy",
+        "_policy_ends",
+        "_second",
+    )
 
-    def __init__(
-        self,
-        subscription_id: str,
-        rate_limit: RateLimit | None,
-        quota: Quota | None,
-        office: LeaseOffice,
-        active: "set[Allowance]",
-    ) -> None:
-        self._active = active  # those that may hold a lease
-        key = f"tollgate:limit:{{{subscription_id}}}"
-        self._rate = RateLease(f"{key}:rate", rate_limit, office) if rate_limit else None
-        self._quota = QuotaLease(f"{key}:quota", quota, office) if quota else None
-        self._leases: tuple[Lease, ...] = tuple(
-            lease for lease in (self._rate, self._quota) if lease is not None
-        )
-        self._blame: Lease | None = None
-        self._window = rate_limit.window_seconds if rate_limit else 0
-        self._policy = (b"ratelimit-policy", _policy_field(rate_limit, quota))
+    def __init__(self, leases: tuple[Lease, ...], office: LeaseOffice) -> None:
+        self._leases = leases
+        # Nearly always there are one or two: a loop over them would cost more than they do.
+        self._first: Lease = leases[0]
+        self._second: Lease = leases[1] if len(leases) > 1 else _PLENTY
+        self._more: tuple[Lease, ...] = leases[2:]
+        self._office = office
+        self._blame: Lease = leases[0]
+        self._policy = (b"ratelimit-policy", b"")
+        self._policy_ends = 0.0  # a month has its own length
 
     def take(self, now: float) -> int:
         """Return leases.ADMITTED, REFUSED or ASK."""
-        rate, quota = self._rate, self._quota
-        # Nearly always both leases are there and well filled: not worth a call to each.
+        first, second = self._first, self._second
+        # Nearly always all leases are well filled: not worth a call to each.
         if (
-            rate is not None
-            and quota is not None
-            and rate.left > rate.low_water
-            and quota.left > quota.low_water
-            and now < quota.period_ends
+            first.left > first.low_water
+            and now < first.ends
+            and second.left > second.low_water
+            and now < second.ends
         ):
-            rate.left -= 1
-            quota.left -= 1
+            for lease in self._more:
+                if lease.left <= lease.low_water or now >= lease.ends:
+                    return self._take_each(now)
+            first.left -= 1
+            second.left -= 1
+            for lease in self._more:
+                lease.left -= 1
             return ADMITTED
-        if rate is not None:
-            outcome = rate.take(now)
+        return self._take_each(now)
+
+    def _take_each(self, now: float) -> int:
+        taken: list[Lease] = []
+        is_throttled = False
+        for limit in self._leases:
+            lease = limit
+            outcome = lease.take(now)
+            if outcome == REFUSED and lease.slower is not None:
+                lease = lease.slower
+                outcome = lease.take(now)
+                is_throttled = True
             if outcome != ADMITTED:
-                self._blame = rate
+                for other in taken:
+                    other.put_back()
+                self._blame = lease
                 return outcome
-        if quota is not None:
-            outcome = quota.take(now)
-            if outcome != ADMITTED:
-                if rate is not None:
-                    rate.put_back()
-                self._blame = quota
-                return outcome
+            taken.append(lease)
+        if is_throttled:
+            self._office.count("quota_throttled")
         return ADMITTED
 
     async def take_waiting(self, now: float) -> int:
-        """Return ADMITTED or REFUSED, asking Valkey as need be."""
-        self._active.add(self)
+        """Return ADMITTED or REFUSED, asking Valkey as need be: for all limits at once."""
         deadline = now + _MAX_WAIT_SECONDS
         while now < deadline:
             outcome = self.take(now)
-            if outcome != ASK or self._blame is None:
+            if outcome != ASK:
                 return outcome
-            await self._blame.refill(now)
+            await self._refill(now)
             now = time.monotonic()
         return REFUSED
 
+    async def _refill(self, now: float) -> None:
+        asked = (*self._leases, self._blame) if self._blame not in self._leases else self._leases
+        waiting: list[asyncio.Future[Grant]] = []
+        for lease in asked:
+            pending = lease.join(now)
+            if pending is not None:
+                waiting.append(pending)
+        try:
+            if waiting:
+                await asyncio.wait(waiting)
+        finally:
+            for lease in asked:
+                lease.leave()
+
     def is_quota_to_blame(self) -> bool:
-        """Whether the quota, not the rate limit, refused last."""
-        return self._quota is not None and self._blame is self._quota
+        """Whether a quota, not a rate limit, refused last."""
+        return self._blame.is_quota
 
     def refusal(self, now: float) -> Refusal:
-        """Return the answer to a call that was just refused."""
-        quota = self._quota
-        if quota is not None and self._blame is quota:
-            seconds = math.ceil(quota.period_ends - now)
-            return QuotaExhausted("The quota of the plan is used up for this period.", seconds)
-        wait = self._rate.blocked_until - now if self._rate is not None else 1.0
-        return RateLimited("The plan allows no more calls at the moment.", math.ceil(wait))
+        """Return the answer to a call that was just refused; it names the limit."""
+        return self._blame.refusal(now)
 
     def fields(self, now: float) -> Headers:
         """Return the RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10).
 
         What is left is as of the last lease, plus what this worker still holds.
         """
-        text = b""
-        rate, quota = self._rate, self._quota
-        if rate is not None and (rate.remaining >= 0 or rate.blocked_until > now):
-            left, reset = rate.left, self._window
-            if left == 0:
-                reset = max(1, math.ceil(rate.blocked_until - now))
-            text = b'"rate";r=%d;t=%d' % (left + max(0, rate.remaining), reset)
-        if quota is not None and quota.remaining >= 0:
-            seconds = int(quota.period_ends - now) + 1
-            item = b'"quota";r=%d;t=%d' % (quota.left + quota.remaining, seconds)
-            text = text + b", " + item if text else item
+        if now >= self._policy_ends:
+            self._write_policy()
+        first = self._first
+        text = first.state(now)
+        if self._second is not _PLENTY:
+            item = self._second.state(now)
+            text = text + b", " + item if text and item else text or item
+        for lease in self._more:
+            item = lease.state(now)
+            text = text + b", " + item if text and item else text or item
         if not text:
             return [self._policy]
         return [self._policy, (b"ratelimit", text)]
@@ -119,70 +130,34 @@ class Allowance:
     def leases(self) -> tuple[Lease, ...]:
         return self._leases
 
-
-def terms_of(subscription_id: str, plan: Plan) -> Terms:
-    """Return what makes an allowance the same across snapshots.
-
-    A quota whose overage is billed refuses nothing; metering is all it needs.
-    """
-    quota = plan.quota if plan.quota is not None and plan.quota.overage == "block" else None
-    return subscription_id, plan.rate_limit, quota
+    def _write_policy(self) -> None:
+        named = [lease.policy() for lease in self._leases]
+        named += [lease.slower.policy() for lease in self._leases if lease.slower is not None]
+        self._policy = (b"ratelimit-policy", b", ".join(named))
+        self._policy_ends = min(lease.ends for lease in self._leases)
 
 
-class Allowances:
-    """The allowances of all subscriptions; they outlive snapshots that leave them as they are."""
+class _NoOffice:
+    """Is never asked for anything."""
 
-    def __init__(self, office: LeaseOffice) -> None:
-        self._office = office
-        self._by_key: dict[Terms, Allowance] = {}
-        self._active: set[Allowance] = set()
+    fleet = 1
+    worker_id = ""
 
-    def of(self, subscription_id: str, plan: Plan) -> Allowance | None:
-        """Return the allowance of a subscription, or None where its plan sets no limit."""
-        terms = terms_of(subscription_id, plan)
-        if terms[1:] == (None, None):
-            return None
-        allowance = self._by_key.get(terms)
-        if allowance is None:
-            allowance = self._by_key[terms] = Allowance(*terms, self._office, self._active)
-        return allowance
+    def submit(self, order: Order) -> "asyncio.Future[Grant]":
+        raise NotImplementedError
 
-    def keep_only(self, used: Container[Terms]) -> Steps[None]:
-        """Forget the allowances whose terms are in force no more."""
-        for terms, allowance in list(self._by_key.items()):
-            yield
-            if terms not in used:
-                del self._by_key[terms]
-                self._active.discard(allowance)
-                for lease in allowance.leases():
-                    lease.give_back()
+    def note_active(self, lease: Lease) -> None:
+        raise NotImplementedError
 
-    def sweep(self, now: float) -> None:
-        """Return idle leases."""
-        for allowance in list(self._active):
-            for lease in allowance.leases():
-                lease.sweep(now)
-            if all(lease.is_empty for lease in allowance.leases()):
-                self._active.discard(allowance)
-
-    def valkey_is_back(self) -> None:
-        """Return from the workers' own shares to the shared limits."""
-        for allowance in self._active:
-            for lease in allowance.leases():
-                lease.valkey_is_back()
-
-    def give_back(self) -> None:
-        """Return every unused lease; the worker stops."""
-        for allowance in self._active:
-            for lease in allowance.leases():
-                lease.give_back()
+    def count(self, name: str) -> None:
+        raise NotImplementedError
 
 
-def _policy_field(rate_limit: RateLimit | None, quota: Quota | None) -> bytes:
-    seconds = {"hour": 3600, "day": 86400, "week": 604800, "month": 2592000, "year": 31536000}
-    items = []
-    if rate_limit is not None:
-        items.append(f'"rate";q={rate_limit.limit};w={rate_limit.window_seconds}')
-    if quota is not None:
-        items.append(f'"quota";q={quota.limit};w={seconds[quota.period]}')
-    return ", ".join(items).encode()
+def _plenty() -> Lease:
+    """Stand where there is no second limit, so that the hot path has no question more."""
+    lease = Lease("", "", _NoOffice())
+    lease.left = 1 << 60
+    return lease
+
+
+_PLENTY: Final = _plenty()

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable
 
+    from gateway.dataplane.allowance import Allowance
     from gateway.dataplane.configuration import Configuration
     from gateway.dataplane.decision import Decision
     from gateway.dataplane.phantom_token import PhantomToken
@@ -60,6 +61,7 @@ class Call:
     """
 
     __slots__ = (
+        "allowance",
         "authorization",
         "cause",
         "chunked",
@@ -115,6 +117,7 @@ class Call:
         self.digest = b""
         self.phantom: PhantomToken
         self.decision: Decision | None = None
+        self.allowance: Allowance | None = None
         # Forward.
         self.task: asyncio.Task[Any] | None = None
         self.is_waiting = False  # for the upstream's response head

@@ -2,21 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 from zoneinfo import ZoneInfo
 
-from gateway.dataplane.allowance import Allowances
+from gateway.dataplane.allowances import Allowances
 from gateway.dataplane.entitlements import Entitlements
-from gateway.dataplane.quota import PERIODS
 from gateway.dataplane.resource_metadata import ResourceMetadata
 from gateway.dataplane.routing import BadTemplate, Router, make_router
 from gateway.dataplane.upstreams import Client, Upstreams
 from gateway.slices import Steps, run_through
 from gateway.snapshot_tables import Tables, read_tables
-from wire.gateway_snapshot import API, GatewaySnapshot, Plan, Upstream
+from wire.calendar_period import PERIODS
+from wire.gateway_snapshot import API, OVERAGES, PER, GatewaySnapshot, Plan, RateLimit, Upstream
 from wire.snapshot_document import MalformedSnapshot
-
-_OVERAGES: Final = frozenset({"block", "bill"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,14 +134,23 @@ def _clients(tables: Tables, upstreams: Upstreams) -> Steps[Mapping[Upstream, Cl
 
 
 def _check_plan(plan: Plan) -> None:
-    limit, quota = plan.rate_limit, plan.quota
-    if limit is not None and not (limit.limit > 0 and limit.window_seconds > 0 and limit.burst > 0):
-        raise MalformedSnapshot(f"plans: {plan.id}: limit, window and burst must be above 0.")
-    if quota is None:
-        return
-    if quota.limit < 0 or quota.period not in PERIODS or quota.overage not in _OVERAGES:
-        raise MalformedSnapshot(f"plans: {plan.id}: the quota has no known period or overage.")
-    try:
-        ZoneInfo(quota.timezone)
-    except (ValueError, OSError, KeyError) as error:
-        raise MalformedSnapshot(f"plans: {plan.id}: unknown time zone.") from error
+    for limit in plan.rate_limits:
+        _check_rate_limit(plan, limit)
+    for quota in plan.quotas:
+        if quota.limit < 0 or quota.period not in PERIODS or quota.overage not in OVERAGES:
+            raise MalformedSnapshot(f"plans: {plan.id}: {quota.name}: unknown period or overage.")
+        if quota.throttle is not None:
+            _check_rate_limit(plan, quota.throttle)
+        try:
+            ZoneInfo(quota.timezone)
+        except (ValueError, OSError, KeyError) as error:
+            raise MalformedSnapshot(f"plans: {plan.id}: unknown time zone.") from error
+
+
+def _check_rate_limit(plan: Plan, limit: RateLimit) -> None:
+    if limit.limit <= 0 or limit.window_seconds <= 0 or limit.burst <= 0:
+        raise MalformedSnapshot(
+            f"plans: {plan.id}: {limit.name}: limit, window and burst must be above 0."
+        )
+    if limit.per not in PER:
+        raise MalformedSnapshot(f"plans: {plan.id}: {limit.name}: per: unknown {limit.per!r}.")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.dataplane.allowance import Allowance
+from gateway.dataplane.allowances import Addressed
 from gateway.dataplane.configuration import Configuration
 from gateway.dataplane.entitlements import Entitlement
 from gateway.dataplane.errors import InsufficientScope, NotSubscribed
@@ -18,6 +19,7 @@ class Decision:
 
     entitlement: Entitlement
     allowance: Allowance | None
+    addressed: Addressed | None  # instead of it, where a limit counts addresses
     meter_key: MeterKey
     client: Client
     path_prefix: bytes
@@ -75,9 +77,12 @@ def _work_out(configuration: Configuration, route: Route, phantom: PhantomToken)
             f"Subscribe the application to a plan of {route.api.name!r} in the developer portal."
         )
     client = configuration.clients[route.api.id]
+    operation = f"{route.api.id}/{route.operation.id}"
+    limits = entitlement.allowance(phantom.subject, operation)
     return Decision(
         entitlement=entitlement,
-        allowance=entitlement.allowance(),
+        allowance=None if isinstance(limits, Addressed) else limits,
+        addressed=limits if isinstance(limits, Addressed) else None,
         meter_key=entitlement.meter_key(route.api.id, route.operation.id),
         client=client,
         path_prefix=client.path_prefix,

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
-from gateway.dataplane.allowance import Allowance, Allowances, Terms, terms_of
+from gateway.dataplane.allowance import Allowance
+from gateway.dataplane.allowances import Addressed, Allowances, Caller
 from gateway.dataplane.usage_journal import MeterKey
 from wire.gateway_snapshot import Plan, Subscription
 
@@ -18,9 +19,9 @@ class Entitlement:
     _allowances: Allowances
     _meter_keys: dict[tuple[str, str], MeterKey] = field(default_factory=dict)
 
-    def allowance(self) -> Allowance | None:
-        """Return the limits; made at the first call, since most subscriptions sleep."""
-        return self._allowances.of(self.subscription.id, self.plan)
+    def allowance(self, subject: str, operation: str) -> Allowance | Addressed | None:
+        """Return the limits of calls of `operation` by `subject`; made when they first count."""
+        return self._allowances.of(Caller(self.subscription, subject, operation), self.plan)
 
     def meter_key(self, api_id: str, operation_id: str) -> MeterKey:
         """Return the key under which calls of the operation are counted; made once."""
@@ -80,16 +81,13 @@ class Entitlements:
 
 
 @dataclass(frozen=True, slots=True)
-class TermsInForce:
-    """Whether terms are those of a subscription and its plan (a container without a list)."""
+class PlansInForce:
+    """The plan of each subscription, without a list of them."""
 
     subscriptions: Mapping[str, Subscription]
     plans: Mapping[str, Plan]
 
-    def __contains__(self, terms: object) -> bool:
-        assert isinstance(terms, tuple)  # noqa: S101 - Terms
-        subscription = self.subscriptions.get(terms[0])
-        if subscription is None:
-            return False
-        in_force: Terms = terms_of(subscription.id, self.plans[subscription.plan_id])
-        return terms == in_force
+    def get(self, subscription_id: str) -> Plan | None:
+        """Return the plan, or None where there is no such subscription."""
+        subscription = self.subscriptions.get(subscription_id)
+        return None if subscription is None else self.plans[subscription.plan_id]

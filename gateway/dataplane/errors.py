@@ -25,6 +25,10 @@ class Refusal(Exception):
         """Return the header fields that belong to this refusal."""
         return []
 
+    def extensions(self) -> dict[str, object]:
+        """Return further members of the problem document (RFC 9457 §3.2)."""
+        return {}
+
 
 class BadRequest(Refusal):
     status, type, title = 400, "/problems/bad-request", "The request is malformed"
@@ -181,13 +185,22 @@ class _Delayed(Refusal):
         return [(b"retry-after", b"%d" % self.retry_after_seconds)]
 
 
-class RateLimited(_Delayed):
-    """RFC 6585 §4."""
+class _LimitReached(_Delayed):
+    """RFC 6585 §4. `policy` is the name in RateLimit-Policy (draft -10 §5, violated-policies)."""
 
+    def __init__(self, detail: str, retry_after_seconds: int, policy: str) -> None:
+        super().__init__(detail, retry_after_seconds)
+        self.policy = policy
+
+    def extensions(self) -> dict[str, object]:
+        return {"violated-policies": [self.policy]}
+
+
+class RateLimited(_LimitReached):
     status, type, title = 429, "/problems/rate-limited", "Too many calls"
 
 
-class QuotaExhausted(_Delayed):
+class QuotaExhausted(_LimitReached):
     status, type, title = 429, "/problems/quota-exhausted", "The plan's quota is used up"
 
 
@@ -233,6 +246,7 @@ def render(
         title=refusal.title,
         detail=refusal.detail,
         instance=f"urn:tollgate:request:{request_id.decode('ascii')}",
+        extensions=refusal.extensions(),
     ).encode()
     headers: Headers = [
         (b"content-type", MEDIA_TYPE.encode()),

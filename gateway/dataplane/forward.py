@@ -114,9 +114,8 @@ def _request_fields(call: Call) -> headers.Headers:
 def answer_fields(call: Call) -> headers.Headers:
     """Return the fields that every answer has."""
     fields = [_SERVER, (b"x-request-id", call.request_id)]
-    decision = call.decision
-    if decision is not None and decision.allowance is not None:
-        fields += decision.allowance.fields(call.started)
+    if call.allowance is not None:
+        fields += call.allowance.fields(call.started)
     return fields
 
 

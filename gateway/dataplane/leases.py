@@ -5,19 +5,25 @@ worker has not used stays charged: so never more is admitted than the limit says
 calls a worker may hold over from an earlier window. That is at most `max_block`, which is 1 % of
 the limit divided by the number of workers, or one call: the stated error. Idle leases go back.
 
-While Valkey is away each worker enforces its own share: limit divided by workers.
+While Valkey is away each worker enforces its own share, limit divided by workers, and remembers
+what it admitted: that is charged once when Valkey is back.
 """
 
-import asyncio
 import time
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from gateway.dataplane.errors import Refusal
 
 # Outcomes of `take`.
 ADMITTED: Final = 0
 REFUSED: Final = 1
 ASK: Final = 2  # await `refill`, then take again
 
+_NEVER: Final = float("inf")
 _IDLE_SECONDS: Final = 5.0
 # Two refills closer than this: the block doubles. Further apart than _SLOW: no refill ahead.
 _FAST_SECONDS: Final = 0.25
@@ -50,10 +56,22 @@ class Grant:
 class LeaseOffice(Protocol):
     """Runs scripts at Valkey; several orders share one round trip."""
 
-    fleet: int  # workers that share the limits, this one included
+    @property
+    def fleet(self) -> int:
+        """Return how many workers share the limits, this one included."""
+
+    @property
+    def worker_id(self) -> str:
+        """Return the name of this process, which no other ever has."""
 
     def submit(self, order: Order) -> "asyncio.Future[Grant]":
         """Return the answer to come; it may be LeaseUnavailable."""
+
+    def note_active(self, lease: "Lease") -> None:
+        """Remember that `lease` may hold calls, to give back or to charge later."""
+
+    def count(self, name: str) -> None:
+        """Raise a counter of the worker by one."""
 
 
 class Fallback(Protocol):
@@ -62,11 +80,22 @@ class Fallback(Protocol):
     def take(self, now: float) -> float:
         """Return 0.0 when the call is admitted, else the seconds to wait."""
 
+    def put_back(self) -> None:
+        """Undo one `take` that was admitted."""
+
+    def is_idle(self, now: float) -> bool:
+        """Whether a new share would say the same as this one."""
+
 
 class Lease:
-    """A worker's share of one limit of one subscription."""
+    """A worker's share of one limit for one of those whom it counts."""
 
-    def __init__(self, office: LeaseOffice) -> None:
+    def __init__(self, key: str, name: str, office: LeaseOffice) -> None:
+        self.key = key  # of the counter and its terms; nobody else in this worker has it
+        self.name = name
+        self.is_quota = False
+        self.slower: Lease | None = None  # asked when this one refuses: a throttle
+        self.ends = _NEVER  # what is left is void from then on (time.monotonic)
         self.left = 0
         self.low_water = 0  # at this many left, the next lease is asked for
         self.remaining = -1  # of everybody, as of the last grant; -1: not known
@@ -80,15 +109,33 @@ class Lease:
         self._idle_since = 0.0
         self._left_at_sweep = 0
         self._waiters = 0
+        self._wanted = 0
 
-    # Each limit says how it is charged.
+    # Each limit says how it is charged, and how clients are told of it.
 
     def order(self, want: int) -> Order:
-        """Return the order for `want` calls."""
+        """Return the order for `want` calls; it also charges what Valkey does not know of."""
         raise NotImplementedError
 
     def return_order(self, amount: int, slot: int) -> Order:
-        """Return the order that gives `amount` calls back."""
+        """Return the order that gives `amount` calls back; `left` is without them already."""
+        raise NotImplementedError
+
+    def policy(self) -> bytes:
+        """Return its member of the RateLimit-Policy field."""
+        raise NotImplementedError
+
+    def state(self, now: float) -> bytes:
+        """Return its member of the RateLimit field; empty while nothing is known."""
+        raise NotImplementedError
+
+    def refusal(self, now: float) -> "Refusal":
+        """Return the answer to a call that this limit has just refused."""
+        raise NotImplementedError
+
+    @property
+    def owes(self) -> bool:
+        """Whether calls were admitted that Valkey has not been told of."""
         raise NotImplementedError
 
     def max_block(self) -> int:
@@ -103,8 +150,8 @@ class Lease:
         """Return the worker's own share."""
         raise NotImplementedError
 
-    def order_failed(self) -> None:
-        """Undo what `order` did."""
+    def granted(self, grant: Grant) -> None:
+        """Note what Valkey knows now."""
 
     def forget_pending(self) -> None:
         """Take nothing of the lease that is under way."""
@@ -128,25 +175,36 @@ class Lease:
 
     def put_back(self) -> None:
         """Undo one `take`: the call was refused for another reason."""
-        self.left += 1
+        if self.fallback is not None:
+            self.fallback.put_back()
+        else:
+            self.left += 1
 
-    async def refill(self, now: float) -> None:
-        """Wait for the lease that is under way, or for a new one."""
+    def join(self, now: float) -> "asyncio.Future[Grant] | None":
+        """Return the lease to wait for, if there is need; each is followed by one `leave`."""
         self._waiters += 1
-        try:
-            if self._pending is None:
-                self._refill(now)
-            if self._pending is not None:
-                await asyncio.wait((self._pending,))
-        finally:
-            self._waiters -= 1
+        if self.left > 0 or now < self.blocked_until or self.fallback is not None:
+            return None
+        if self._pending is None:
+            self._refill(now)
+        return self._pending
+
+    def leave(self) -> None:
+        """Wait no more."""
+        self._waiters -= 1
 
     # Off the hot path.
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to return, and nothing on its way."""
-        return self.left == 0 and self._pending is None and self.fallback is None
+    def forget(self, now: float) -> bool:
+        """Return whether there is nothing to return or to charge, and nothing on its way."""
+        if self.left or self._pending is not None:
+            return False
+        if self.fallback is not None and not self.fallback.is_idle(now):
+            return False
+        if self.owes:
+            return False
+        self.fallback = None  # nobody would end it when Valkey is back
+        return True
 
     def sweep(self, now: float) -> None:
         """Return what has been idle; called every second or so."""
@@ -157,22 +215,27 @@ class Lease:
             self.give_back()
 
     def give_back(self) -> None:
-        """Return the unused calls of the lease."""
-        amount, self.left = self.left, 0
-        if amount > 0 and self.fallback is None:
-            self._block = 1
-            ignore_outcome(self._office.submit(self.return_order(amount, self._slot)))
+        """Return the unused calls of the lease; not while an order is under way."""
+        amount = self.left
+        if amount == 0 or self._pending is not None or self.fallback is not None:
+            return
+        self.left = 0
+        self._block = 1
+        ignore_outcome(self._office.submit(self.return_order(amount, self._slot)))
 
     def valkey_is_back(self) -> None:
-        """Leave the fallback."""
-        if self.fallback is not None:
-            self.fallback = None
-            self.left = 0
-            self.blocked_until = 0.0
+        """Leave the fallback, and charge what it admitted."""
+        if self.fallback is None:
+            return
+        self.fallback = None
+        self.blocked_until = 0.0
+        if self.owes and self._pending is None:
+            self._submit(0)
 
     def _take_fallback(self, fallback: Fallback, now: float) -> int:
         wait = fallback.take(now)
         if wait <= 0.0:
+            self._office.count("limits_local_calls")
             return ADMITTED
         self.blocked_until = now + wait
         return REFUSED
@@ -188,18 +251,21 @@ class Lease:
         # A slow caller asks when it needs to; a fast one finds the next lease there.
         self.low_water = 0 if since > _SLOW_SECONDS else max(1, self._block // 4)
         # Calls that wait use theirs at once, so they are not held over and need no bound.
-        want = max(self._block, self._waiters)
+        self._submit(max(self._block, self._waiters))
+
+    def _submit(self, want: int) -> None:
+        self._office.note_active(self)
+        self._wanted = want
         pending = self._office.submit(self.order(want))
         self._pending = pending
-        pending.add_done_callback(lambda done: self._arrived(done, want))
+        pending.add_done_callback(self._arrived)
 
-    def _arrived(self, pending: "asyncio.Future[Grant]", want: int) -> None:
+    def _arrived(self, pending: "asyncio.Future[Grant]") -> None:
         failed = pending.cancelled() or pending.exception() is not None
         if pending is not self._pending:
             return  # of a period that is over
         self._pending = None
         if failed:
-            self.order_failed()
             self.fallback = self.fallback or self.make_fallback()
             return
         grant = pending.result()
@@ -207,7 +273,8 @@ class Lease:
         self.left += grant.granted
         self._slot = grant.slot
         self.remaining = grant.remaining
-        if grant.granted < want:
+        self.granted(grant)
+        if grant.granted < self._wanted:
             self.blocked_until = time.monotonic() + self.pause_seconds(grant)
 
 

@@ -1,120 +1,159 @@
-"""Quotas: at most `limit` calls in a calendar period of the plan's time zone."""
+"""Quotas: at most `limit` calls in a calendar period of the plan's time zone.
 
+Valkey keeps the sum and, for each worker process, what that worker took. A worker states its own
+total with each order, and the script charges the difference to the last total. So an answer that
+is lost, an order that is sent twice, a Valkey that was away or that forgot everything: the next
+statement puts it right, and no call is ever charged twice.
+"""
+
+import math
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from gateway.dataplane.errors import QuotaExhausted, Refusal
 from gateway.dataplane.leases import Fallback, Grant, Lease, LeaseOffice, Order
+from wire.calendar_period import calendar_period
 from wire.gateway_snapshot import Quota
 
 SCRIPT: Final = "quota"
-# KEYS[1]: calls charged in the period. ARGV: limit, wanted (negative: given back), workers,
-# calls admitted while Valkey was away, when the period ends (Unix seconds).
+# KEYS[1]: a hash: t = calls charged in the period, s = metered calls it was seeded with,
+# <worker> = what the worker took, <worker># = the number of its last order.
+# ARGV: limit, wanted, workers, when the period ends (Unix seconds), the worker, its total, its
+# total as of the last answer it had, the number of this order.
 SOURCE: Final = """
-local limit, want = tonumber(ARGV[1]), tonumber(ARGV[2])
-local workers, owed = tonumber(ARGV[3]), tonumber(ARGV[4])
-local used = tonumber(redis.call('GET', KEYS[1]) or '0') + owed
+local limit, want, workers = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local who, mine, number = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[8])
+local known = redis.call('HMGET', KEYS[1], 't', 's', who, who .. '#')
+local used = tonumber(known[1] or '0')
+if known[4] and tonumber(known[4]) >= number then
+  return {0, 1000, 0, math.max(0, limit - used)}
+end
+local before = known[3] or (known[2] and ARGV[7]) or '0'
+used = math.max(0, used + mine - tonumber(before))
 local granted = 0
-if want < 0 then
-  used = math.max(0, used + want)
-else
+if want > 0 then
   local free = limit - used
   granted = math.max(0, math.min(want, free, math.max(1, math.floor(free / (4 * workers)))))
-  used = used + granted
 end
-redis.call('SET', KEYS[1], used, 'EXAT', tonumber(ARGV[5]) + 86400)
+used = used + granted
+redis.call('HSET', KEYS[1], 't', used, who, mine + granted, who .. '#', number)
+redis.call('EXPIREAT', KEYS[1], tonumber(ARGV[4]) + 86400)
 local wait = 0
 if granted == 0 and want > 0 then wait = 1000 end
-return {granted, wait, 0, math.max(0, limit - used)}
+return {granted, wait, known[1] and 0 or 1, math.max(0, limit - used)}
 """
 
-PERIODS: Final = frozenset({"hour", "day", "week", "month", "year"})
 _LARGEST_BLOCK: Final = 1000
 # Others may give back what they do not use, so a used-up quota is looked at again.
 _LOOK_AGAIN_SECONDS: Final = 2.0
-
-
-def period_of(quota: Quota, unix_now: float) -> tuple[datetime, datetime]:
-    """Return when the calendar period around `unix_now` began and when it ends."""
-    now = datetime.fromtimestamp(unix_now, tz=ZoneInfo(quota.timezone))
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    if quota.period == "hour":
-        # Hours are counted in UTC, where none is there twice.
-        hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        return hour, hour + timedelta(hours=1)
-    if quota.period == "day":
-        return midnight, midnight + timedelta(days=1)
-    if quota.period == "week":
-        monday = midnight - timedelta(days=now.weekday())
-        return monday, monday + timedelta(days=7)
-    if quota.period == "year":
-        new_year = midnight.replace(month=1, day=1)
-        return new_year, new_year.replace(year=now.year + 1)
-    first = midnight.replace(day=1)
-    return first, (first + timedelta(days=32)).replace(day=1)
+# Lua counts in doubles; a limit above this is none.
+_LARGEST_LIMIT: Final = 1 << 52
 
 
 class QuotaLease(Lease):
     """A worker's share of a quota."""
 
-    def __init__(self, key: str, quota: Quota, office: LeaseOffice) -> None:
-        super().__init__(office)
+    def __init__(self, identity: str, key: str, quota: Quota, office: LeaseOffice) -> None:
+        super().__init__(identity, quota.name, office)
+        self.is_quota = True
         self._base_key = key
         self._quota = quota
-        self._owed = self._owed_under_way = 0
+        self._limit = min(quota.limit, _LARGEST_LIMIT)
+        self._item = b'"%b";r=%%d;t=%%d' % quota.name.encode()
+        self._number = 0
+        self._mine = 0  # taken in this period, what is left of the lease included
+        self._told = self._known = 0  # `_mine` as of the last order, and of the last answer
         self._key = ""
         self._ends_unix = 0
-        self.period_ends = 0.0  # of time.monotonic
+        self._period_seconds = 0
         self._begin_period()
 
     def take(self, now: float) -> int:
         """Return ADMITTED, REFUSED or ASK; what is left does not survive the period."""
-        if now >= self.period_ends:
+        if now >= self.ends:
             self._begin_period()
         return super().take(now)
 
     def order(self, want: int) -> Order:
-        self._owed_under_way, self._owed = self._owed, 0
-        return self._order(want, self._owed_under_way)
-
-    def order_failed(self) -> None:
-        self._owed += self._owed_under_way
+        self._number += 1
+        self._told = self._mine
+        fleet = max(1, self._office.fleet)
+        return Order(
+            SCRIPT,
+            self._key,
+            (
+                self._limit,
+                want,
+                fleet,
+                self._ends_unix,
+                self._office.worker_id,
+                self._mine,
+                self._known,
+                self._number,
+            ),
+        )
 
     def return_order(self, amount: int, slot: int) -> Order:
         del slot
-        return self._order(-amount, 0)
+        self._mine -= amount
+        order = self.order(0)
+        self._known = self._mine
+        return order
+
+    def granted(self, grant: Grant) -> None:
+        if grant.slot and self._known:
+            # Valkey was told of calls of this period before, and knows of none.
+            self._office.count("limits_data_lost")
+        self._mine += grant.granted
+        self._known = self._told + grant.granted
 
     def max_block(self) -> int:
-        return max(1, min(_LARGEST_BLOCK, self._quota.limit // (128 * max(1, self._office.fleet))))
+        return max(1, min(_LARGEST_BLOCK, self._limit // (128 * max(1, self._office.fleet))))
 
     def pause_seconds(self, grant: Grant) -> float:
         return _LOOK_AGAIN_SECONDS if grant.granted == 0 else 0.0
 
     def make_fallback(self) -> Fallback:
-        known = self._quota.limit if self.remaining < 0 else self.remaining
+        known = self._limit if self.remaining < 0 else self.remaining
         return _LocalShare(self, known // max(1, self._office.fleet))
 
-    def note_owed(self) -> None:
-        """Remember a call that Valkey has not been told of."""
-        self._owed += 1
+    @property
+    def owes(self) -> bool:
+        return self._mine > self._known
+
+    def policy(self) -> bytes:
+        return b'"%b";q=%d;w=%d' % (self.name.encode(), self._quota.limit, self._period_seconds)
+
+    def state(self, now: float) -> bytes:
+        if self.remaining < 0:
+            return b""
+        return self._item % (self.left + self.remaining, int(self.ends - now) + 1)
+
+    def refusal(self, now: float) -> Refusal:
+        return QuotaExhausted(
+            f"The quota {self.name!r} of the plan is used up for this {self._quota.period}.",
+            math.ceil(self.ends - now),
+            self.name,
+        )
+
+    def note_local(self, calls: int) -> None:
+        """Remember calls that were admitted without Valkey."""
+        self._mine += calls
 
     def _begin_period(self) -> None:
         unix_now = time.time()
-        start, end = period_of(self._quota, unix_now)
+        start, end = calendar_period(self._quota.period, self._quota.timezone, unix_now)
         self._key = f"{self._base_key}:{start.astimezone(UTC):%Y%m%dT%H%M}"
         self._ends_unix = int(end.timestamp())
-        self.period_ends = time.monotonic() + end.timestamp() - unix_now
+        self._period_seconds = int((end - start).total_seconds())
+        self.ends = time.monotonic() + end.timestamp() - unix_now
         self.forget_pending()
-        self.left = self._owed = self._owed_under_way = 0
+        self.left = self._mine = self._told = self._known = 0
         self.remaining = -1
         self.blocked_until = 0.0
         if self.fallback is not None:
             self.fallback = self.make_fallback()
-
-    def _order(self, want: int, owed: int) -> Order:
-        fleet = max(1, self._office.fleet)
-        return Order(SCRIPT, self._key, (self._quota.limit, want, fleet, owed, self._ends_unix))
 
 
 class _LocalShare:
@@ -130,5 +169,15 @@ class _LocalShare:
         if self._left <= 0:
             return _LOOK_AGAIN_SECONDS
         self._left -= 1
-        self._lease.note_owed()
+        self._lease.note_local(1)
         return 0.0
+
+    def put_back(self) -> None:
+        """Undo one `take` that was admitted."""
+        self._left += 1
+        self._lease.note_local(-1)
+
+    def is_idle(self, now: float) -> bool:
+        """Whether a new share would say the same; what is owed is the lease's to say."""
+        del now
+        return True

@@ -6,18 +6,21 @@ that is never above the larger of `limit` and `burst`. A bucket alone would let 
 through in one window.
 """
 
+import math
 from collections import deque
 from typing import Final
 
+from gateway.dataplane.errors import RateLimited, Refusal
 from gateway.dataplane.leases import Fallback, Grant, Lease, LeaseOffice, Order
 from wire.gateway_snapshot import RateLimit
 
 SCRIPT: Final = "rate"
 # KEYS[1]: a hash: t = tokens, u = when they were counted (ms), <slot> = calls charged then.
-# ARGV: limit, window ms, burst, wanted (negative: given back), slot of what is given back.
+# ARGV: limit, window ms, burst, wanted (negative: given back), slot of what is given back, calls
+# admitted while Valkey was away.
 SOURCE: Final = """
 local limit, window, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local want, back = tonumber(ARGV[4]), ARGV[5]
+local want, back, owed = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local width = math.max(1, math.floor(window / 100))
@@ -34,6 +37,12 @@ for i = 1, #data, 2 do
 end
 if #dead > 0 then redis.call('HDEL', KEYS[1], unpack(dead)) end
 tokens = math.min(burst, tokens + math.max(0, now - updated) * limit / window)
+if owed > 0 then
+  tokens = math.max(0, tokens - owed)
+  used = used + owed
+  live[#live + 1] = {current, owed}
+  redis.call('HINCRBY', KEYS[1], current, owed)
+end
 local cap = math.max(limit, burst)
 local granted = 0
 if want < 0 then
@@ -73,10 +82,15 @@ _SHORTEST_PAUSE_SECONDS: Final = 0.002
 class RateLease(Lease):
     """A worker's share of a rate limit."""
 
-    def __init__(self, key: str, limit: RateLimit, office: LeaseOffice) -> None:
-        super().__init__(office)
-        self._key = key
+    def __init__(self, identity: str, key: str, limit: RateLimit, office: LeaseOffice) -> None:
+        super().__init__(identity, limit.name, office)
+        # Slots are as wide as the window says: another window must not find them.
+        self._key = f"{key}:{limit.window_seconds}"
         self._limit = limit
+        self._item = b'"%b";r=%%d;t=%%d' % limit.name.encode()
+        self._window = limit.window_seconds
+        # Kept from one outage to the next, so that a Valkey that comes and goes is no way around.
+        self._bucket: SlidingBucket | None = None
         # Asking again sooner would cost a round trip for each token; later would waste the bucket.
         refill_seconds = limit.burst * limit.window_seconds / limit.limit
         self._pause_seconds = min(
@@ -84,25 +98,51 @@ class RateLease(Lease):
         )
 
     def order(self, want: int) -> Order:
-        return self._order(want, 0)
+        # Once, whether or not the answer comes: a call that is charged twice would be refused one.
+        owed = self._bucket.report() if self._bucket is not None else 0
+        return self._order(want, 0, owed)
 
     def return_order(self, amount: int, slot: int) -> Order:
-        return self._order(-amount, slot)
+        return self._order(-amount, slot, 0)
 
     def max_block(self) -> int:
-        smallest = min(self._limit.limit // 128, self._limit.burst // 10)
+        smallest = min(self._limit.limit, self._limit.burst) // 128
         return max(1, smallest // max(1, self._office.fleet))
 
     def pause_seconds(self, grant: Grant) -> float:
         return max(grant.retry_after_ms / 1000, self._pause_seconds)
 
     def make_fallback(self) -> Fallback:
-        return SlidingBucket(self._limit, self._office.fleet)
+        if self._bucket is None:
+            self._bucket = SlidingBucket(self._limit, max(1, self._office.fleet))
+        return self._bucket
 
-    def _order(self, want: int, slot: int) -> Order:
+    @property
+    def owes(self) -> bool:
+        return self._bucket is not None and self._bucket.owed() > 0
+
+    def policy(self) -> bytes:
+        name = self.name.encode()
+        return b'"%b";q=%d;w=%d' % (name, self._limit.limit, self._limit.window_seconds)
+
+    def state(self, now: float) -> bytes:
+        left = self.left
+        if self.remaining < 0 and self.blocked_until <= now:
+            return b""
+        reset = self._window if left else max(1, math.ceil(self.blocked_until - now))
+        return self._item % (left + max(0, self.remaining), reset)
+
+    def refusal(self, now: float) -> Refusal:
+        return RateLimited(
+            f"The limit {self.name!r} of the plan allows no more calls at the moment.",
+            math.ceil(self.blocked_until - now),
+            self.name,
+        )
+
+    def _order(self, want: int, slot: int, owed: int) -> Order:
         limit = self._limit
         window_ms = limit.window_seconds * 1000
-        return Order(SCRIPT, self._key, (limit.limit, window_ms, limit.burst, want, slot))
+        return Order(SCRIPT, self._key, (limit.limit, window_ms, limit.burst, want, slot, owed))
 
 
 class SlidingBucket:
@@ -118,12 +158,12 @@ class SlidingBucket:
         self._updated = 0.0
         self._used = 0
         self._slots: deque[list[float]] = deque()  # [end of slot, calls]
+        self._unreported = 0
 
     def take(self, now: float) -> float:
         """Return 0.0 when the call is admitted, else the seconds to wait."""
+        self._age(now)
         slots = self._slots
-        while slots and slots[0][0] + self._window <= now:
-            self._used -= int(slots.popleft()[1])
         self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
         self._updated = now
         if self._used >= self._cap:
@@ -132,7 +172,37 @@ class SlidingBucket:
             return (1.0 - self._tokens) / self._rate
         self._tokens -= 1.0
         self._used += 1
+        self._unreported += 1
         if not slots or slots[-1][0] <= now:
             slots.append([now + self._width, 0])
         slots[-1][1] += 1
         return 0.0
+
+    def put_back(self) -> None:
+        """Undo one `take` that was admitted."""
+        self._tokens += 1.0
+        if self._slots:
+            self._used -= 1
+            self._unreported -= 1
+            self._slots[-1][1] -= 1
+
+    def is_idle(self, now: float) -> bool:
+        """Whether a new bucket would say the same as this one."""
+        self._age(now)
+        filled = self._tokens + (now - self._updated) * self._rate
+        return self._used <= 0 and filled >= self._burst
+
+    def report(self) -> int:
+        """Return what is owed, once."""
+        amount = self.owed()
+        self._unreported = 0
+        return amount
+
+    def owed(self) -> int:
+        """Return the calls admitted since the last report that still are in the window."""
+        return max(0, min(self._unreported, self._used))
+
+    def _age(self, now: float) -> None:
+        slots = self._slots
+        while slots and slots[0][0] + self._window <= now:
+            self._used -= int(slots.popleft()[1])

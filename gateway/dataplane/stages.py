@@ -133,11 +133,15 @@ def authorise(plane: Plane, call: Call) -> None:
 
 
 def take_allowance(plane: Plane, call: Call) -> Awaitable[None] | None:
-    """Count the call against rate limit and quota."""
-    assert call.decision is not None  # noqa: S101 - authorise came before
-    allowance = call.decision.allowance
+    """Count the call against the rate limits and quotas of its plan, all or none."""
+    decision = call.decision
+    assert decision is not None  # noqa: S101 - authorise came before
+    allowance = decision.allowance
+    if decision.addressed is not None:
+        allowance = decision.addressed.of(call.client_address)
     if allowance is None:
         return None
+    call.allowance = allowance
     outcome = allowance.take(call.started)
     if outcome == ADMITTED:
         return None
@@ -163,8 +167,7 @@ async def _obtain(plane: Plane, call: Call) -> None:
 
 
 async def _take_waiting(plane: Plane, call: Call) -> None:
-    assert call.decision is not None  # noqa: S101 - authorise came before
-    allowance = call.decision.allowance
+    allowance = call.allowance
     assert allowance is not None  # noqa: S101 - take_allowance asked it
     if await allowance.take_waiting(call.started) != ADMITTED:
         plane.count_refused(allowance.is_quota_to_blame())

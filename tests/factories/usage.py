@@ -4,7 +4,7 @@ import itertools
 from datetime import UTC, datetime
 
 from ams.catalog.models import API, ConfigurationVersion, Operation, Upstream
-from ams.plans.models import Plan, PriceComponent, Product
+from ams.plans.models import Plan, PriceComponent, Product, Quota, RateLimit
 from ams.subscriptions.models import Subscriber, Subscription
 from wire.uuid7 import uuid7
 
@@ -33,7 +33,9 @@ def make_api(*, state="published", operations=("list_orders", "get_order")) -> A
     return api
 
 
-def make_plan(*, apis=(), product_published=True, components=(), **fields) -> Plan:
+def make_plan(
+    *, apis=(), product_published=True, components=(), rate_limits=(), quotas=(), **fields
+) -> Plan:
     number = next(_numbers)
     product = Product.objects.create(
         slug=f"product-{number}", name=f"Product {number}", is_published=product_published
@@ -44,6 +46,10 @@ def make_plan(*, apis=(), product_published=True, components=(), **fields) -> Pl
     )
     for position, component in enumerate(components):
         PriceComponent.objects.create(plan=plan, position=position, **component)
+    for position, limit in enumerate(rate_limits):
+        RateLimit.objects.create(plan=plan, position=position, **limit)
+    for position, quota in enumerate(quotas):
+        Quota.objects.create(plan=plan, position=position, **quota)
     return plan
 
 

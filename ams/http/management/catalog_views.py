@@ -132,7 +132,9 @@ class PlanViewSet(SpecViewSet):
     spec_type = PlanSpec
     serializer_class = serializers.PlanSerializer
     queryset = (
-        Plan.objects.select_related("product").prefetch_related("components").order_by("slug")
+        Plan.objects.select_related("product")
+        .prefetch_related("components", "rate_limits", "quotas")
+        .order_by("slug")
     )
 
     def get_queryset(self) -> QuerySet[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from rest_framework import serializers
 
 from ams.catalog.models import API
-from ams.plans.models import Plan, PriceComponent
+from ams.plans.models import PriceComponent, Quota, RateLimit
 from ams.subscriptions.models import Subscription
 from wire.usage_batch import Cause
 
@@ -199,15 +199,40 @@ class ProductSerializer(serializers.Serializer[Any]):
 
 
 class RateLimitSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(
+        required=False, max_length=50, help_text="In RateLimit-Policy; rate if left out."
+    )
     calls = serializers.IntegerField()
     window_seconds = serializers.IntegerField(required=False)
-    burst = serializers.IntegerField(required=False, allow_null=True)
+    burst = serializers.IntegerField(
+        required=False, allow_null=True, help_text="How many at once; null: all."
+    )
+    per = serializers.ChoiceField(choices=RateLimit.Per.choices, required=False)
+    each_operation = serializers.BooleanField(
+        required=False, help_text="Each operation has a counter of its own."
+    )
+    operations = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Only calls of these count: get_order, or orders/get_order. Empty: all.",
+    )
+
+
+class ThrottleSerializer(serializers.Serializer[Any]):
+    calls = serializers.IntegerField()
+    window_seconds = serializers.IntegerField(required=False)
 
 
 class QuotaSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(
+        required=False, max_length=50, help_text="In RateLimit-Policy; quota if left out."
+    )
     calls = serializers.IntegerField()
-    period = serializers.ChoiceField(choices=Plan.Period.choices, required=False)
-    overage = serializers.ChoiceField(choices=Plan.Overage.choices, required=False)
+    period = serializers.ChoiceField(choices=Quota.Period.choices, required=False)
+    overage = serializers.ChoiceField(choices=Quota.Overage.choices, required=False)
+    throttle = ThrottleSerializer(
+        required=False, allow_null=True, help_text="What is left, where the overage is throttle."
+    )
 
 
 class BillableSerializer(serializers.Serializer[Any]):
@@ -256,8 +281,20 @@ class PlanSerializer(serializers.Serializer[Any]):
     requires_approval = serializers.BooleanField(required=False)
     currency = serializers.CharField(required=False, help_text="ISO 4217: EUR")
     timezone = serializers.CharField(required=False, help_text="Europe/Berlin")
-    rate_limit = RateLimitSerializer(required=False, allow_null=True)
-    quota = QuotaSerializer(required=False, allow_null=True)
+    rate_limits = RateLimitSerializer(many=True, required=False)
+    quotas = QuotaSerializer(many=True, required=False)
+    rate_limit = RateLimitSerializer(
+        required=False,
+        allow_null=True,
+        write_only=True,
+        help_text="Of earlier releases: a list of one.",
+    )
+    quota = QuotaSerializer(
+        required=False,
+        allow_null=True,
+        write_only=True,
+        help_text="Of earlier releases: a list of one.",
+    )
     billable = BillableSerializer(required=False)
     components = ComponentSerializer(many=True, required=False)
 

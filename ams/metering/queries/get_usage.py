@@ -1,17 +1,21 @@
+import logging
 import uuid
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfoNotFoundError
 
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from ams.data import HourData, QuotaData, SubscriberRef, UsageData
 from ams.errors import NotFound
 from ams.metering.models import Cause, HourlyUsage
-from ams.metering.quota_period import get_quota_period
-from ams.plans.models import Plan
+from ams.plans.models import Plan, Quota
 from ams.subscriptions.models import Subscription
+from wire.calendar_period import calendar_period
+
+logger = logging.getLogger(__name__)
 
 MAXIMUM_HOURS: Final = 31 * 24
 _CLASSES: Final = (2, 3, 4, 5)
@@ -23,10 +27,11 @@ def get_usage(
 ) -> UsageData:
     """Return the calls of the last `hours` clock hours, the running one included, oldest first.
 
-    Hours without calls are there too. Counts what is folded: a call shows up within 5 s. The
+    Hours without calls are there too. Counts what is folded: a call shows up within 5 s. Each
     quota counts every call but those the gateway itself refused with 429; where a time zone is not
-    whole hours off UTC, the hour around the period's start counts to the earlier period. At
-    most 31 days. Raises NotFound, also for another's subscription. Runs 3 queries.
+    whole hours off UTC, the hour around the period's start counts to the earlier period; a quota
+    of a minute is left out. At most 31 days. Raises NotFound, also for another's subscription.
+    Runs 4 queries.
     """
     subscription = (
         Subscription.objects.select_related("plan")
@@ -43,7 +48,7 @@ def get_usage(
         hours=rows,
         by_class=dict(by_class),
         calls=sum(row.calls for row in rows),
-        quota=_read_quota(str(subscription.pk), subscription.plan),
+        quotas=_read_quotas(str(subscription.pk), subscription.plan),
     )
 
 
@@ -67,21 +72,44 @@ def _read_hours(subscription_id: str, hours: int) -> tuple[HourData, ...]:
     )
 
 
-def _read_quota(subscription_id: str, plan: Plan) -> QuotaData | None:
-    if plan.quota_calls is None:
-        return None
-    start, end = get_quota_period(plan=plan, now=timezone.now())
+def _read_quotas(subscription_id: str, plan: Plan) -> tuple[QuotaData, ...]:
+    """Return the quotas with what is used of each, in one query."""
+    now = timezone.now()
+    found = [
+        (quota, *_period(quota, plan, now))
+        for quota in plan.quotas.all()
+        if quota.period != Quota.Period.MINUTE
+    ]
+    if not found:
+        return ()
+    sums = {
+        f"used_{at}": Sum("calls", filter=Q(hour_at__gte=start, hour_at__lt=end))
+        for at, (_, start, end) in enumerate(found)
+    }
     used = (
         HourlyUsage.objects.filter(
-            subscription_id=subscription_id, hour_at__gte=start, hour_at__lt=end
+            subscription_id=subscription_id, hour_at__gte=min(start for _, start, _ in found)
         )
         .exclude(status=_TOO_MANY_REQUESTS, cause=Cause.CLIENT)
-        .aggregate(calls=Sum("calls"))["calls"]
+        .aggregate(**sums)
     )
-    return QuotaData(
-        limit=plan.quota_calls,
-        used=used or 0,
-        period=plan.quota_period,
-        resets_at=end,
-        overage=plan.quota_overage,
+    return tuple(
+        QuotaData(
+            name=quota.name,
+            limit=quota.calls,
+            used=used[f"used_{at}"] or 0,
+            period=quota.period,
+            resets_at=end,
+            overage=quota.overage,
+        )
+        for at, (quota, _, end) in enumerate(found)
     )
+
+
+def _period(quota: Quota, plan: Plan, now: datetime) -> tuple[datetime, datetime]:
+    try:
+        return calendar_period(quota.period, plan.timezone, now.timestamp())
+    except (ZoneInfoNotFoundError, ValueError):
+        # A page about usage must not fail for it; limits are the gateway's to enforce.
+        logger.warning("Plan %s has an unknown time zone %r; UTC is used.", plan.pk, plan.timezone)
+        return calendar_period(quota.period, "UTC", now.timestamp())

@@ -8,16 +8,13 @@ from typing import Final
 
 from ams.field_checks import FieldChecks
 from ams.plans.billable import read_statuses
+from ams.plans.checks.limits import check_limits
 from ams.plans.checks.price_component import check_component
-from ams.plans.models import Plan
-from ams.plans.specs import BillableSpec, PlanSpec, QuotaSpec, RateLimitSpec
+from ams.plans.specs import BillableSpec, PlanSpec
 from wire.usage_batch import Cause
 
 # ISO 4217 is a list that changes; its form does not.
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
-_LARGEST_INTEGER: Final = 2_147_483_647
-_LARGEST_BIG_INTEGER: Final = 9_223_372_036_854_775_807
-_LONGEST_WINDOW_SECONDS: Final = 86_400
 _MOST_COMPONENTS: Final = 50
 _MOST_STATUSES: Final = 20
 
@@ -34,10 +31,7 @@ def check_plan(spec: PlanSpec) -> FieldChecks:
         checks.add(f"{spec.currency!r} is not a code of ISO 4217 such as EUR.", "currency")
     if spec.timezone not in _timezones():
         checks.add(f"{spec.timezone!r} is not a time zone such as Europe/Berlin.", "timezone")
-    if spec.rate_limit is not None:
-        _check_rate_limit(spec.rate_limit, checks)
-    if spec.quota is not None:
-        _check_quota(spec.quota, checks)
+    check_limits(spec, checks)
     _check_billable(spec.billable, checks)
     if len(spec.components) > _MOST_COMPONENTS:
         checks.add(f"at most {_MOST_COMPONENTS} are possible.", "components")
@@ -55,22 +49,6 @@ def is_free(spec: PlanSpec) -> bool:
         or any(tier.unit_price != 0 for tier in component.tiers)
         for component in spec.components
     )
-
-
-def _check_rate_limit(limit: RateLimitSpec, checks: FieldChecks) -> None:
-    here = "rate_limit"
-    checks.number(limit.calls, here, "calls", least=1, most=_LARGEST_INTEGER)
-    checks.number(
-        limit.window_seconds, here, "window_seconds", least=1, most=_LONGEST_WINDOW_SECONDS
-    )
-    if limit.burst is not None:
-        checks.number(limit.burst, here, "burst", least=1, most=_LARGEST_INTEGER)
-
-
-def _check_quota(quota: QuotaSpec, checks: FieldChecks) -> None:
-    checks.number(quota.calls, "quota", "calls", least=1, most=_LARGEST_BIG_INTEGER)
-    checks.choice(quota.period, Plan.Period.values, "quota", "period")
-    checks.choice(quota.overage, Plan.Overage.values, "quota", "overage")
 
 
 def _check_billable(rule: BillableSpec, checks: FieldChecks) -> None:

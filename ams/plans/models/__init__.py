@@ -1,3 +1,3 @@
-from ams.plans.models.plan import Plan, PriceComponent, Product
+from ams.plans.models.plan import Plan, PriceComponent, Product, Quota, RateLimit
 
-__all__ = ["Plan", "PriceComponent", "Product"]
+__all__ = ["Plan", "PriceComponent", "Product", "Quota", "RateLimit"]

@@ -37,14 +37,6 @@ class Product(models.Model):
 class Plan(models.Model):
     """Limits and price of a product."""
 
-    class Overage(models.TextChoices):
-        BLOCK = "block"
-        BILL = "bill"
-
-    class Period(models.TextChoices):
-        DAY = "day"
-        MONTH = "month"
-
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="plans")
     slug = models.SlugField()
@@ -55,12 +47,6 @@ class Plan(models.Model):
     requires_approval = models.BooleanField(default=False)
     currency = models.CharField(max_length=3, default="EUR")
     timezone = models.CharField(max_length=64, default="UTC")
-    rate_limit_calls = models.PositiveIntegerField(null=True, blank=True)
-    rate_limit_window_seconds = models.PositiveIntegerField(default=60)
-    rate_limit_burst = models.PositiveIntegerField(null=True, blank=True)
-    quota_calls = models.PositiveBigIntegerField(null=True, blank=True)
-    quota_period = models.CharField(max_length=8, choices=Period, default=Period.MONTH)
-    quota_overage = models.CharField(max_length=8, choices=Overage, default=Overage.BLOCK)
     # Which calls are billed: those with one of these statuses and one of these causes.
     billable_statuses = ArrayField(
         models.CharField(max_length=7), default=list_default_statuses, blank=True
@@ -79,6 +65,72 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product.name} · {self.name}"
+
+
+class RateLimit(models.Model):
+    """At most `calls` in any `window_seconds`, counted for each of what `per` says."""
+
+    class Per(models.TextChoices):
+        SUBSCRIPTION = "subscription"
+        CLIENT = "client"
+        USER = "user"
+        ADDRESS = "address"
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="rate_limits")
+    position = models.PositiveSmallIntegerField(default=0)
+    name = models.SlugField(default="rate", help_text="Clients see it in RateLimit-Policy.")
+    calls = models.PositiveIntegerField()
+    window_seconds = models.PositiveIntegerField(default=60)
+    burst = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: all at once.")
+    per = models.CharField(max_length=16, choices=Per, default=Per.SUBSCRIPTION)
+    each_operation = models.BooleanField(default=False)
+    # Operations of the product's APIs, as `get_order` or `orders/get_order`; empty: all.
+    operations = ArrayField(models.CharField(max_length=180), default=list, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "name"], name="plans_rate_limit_name_unique")
+        ]
+        ordering = ["position", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Quota(models.Model):
+    """At most `calls` in a calendar period of the plan's time zone, and what becomes of more."""
+
+    class Overage(models.TextChoices):
+        BLOCK = "block"
+        THROTTLE = "throttle"
+        BILL = "bill"
+
+    class Period(models.TextChoices):
+        MINUTE = "minute"
+        HOUR = "hour"
+        DAY = "day"
+        WEEK = "week"
+        MONTH = "month"
+        YEAR = "year"
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="quotas")
+    position = models.PositiveSmallIntegerField(default=0)
+    name = models.SlugField(default="quota", help_text="Clients see it in RateLimit-Policy.")
+    calls = models.PositiveBigIntegerField()
+    period = models.CharField(max_length=8, choices=Period, default=Period.MONTH)
+    overage = models.CharField(max_length=8, choices=Overage, default=Overage.BLOCK)
+    # Above `calls`, with overage throttle: this many in this time.
+    throttle_calls = models.PositiveIntegerField(null=True, blank=True)
+    throttle_window_seconds = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "name"], name="plans_quota_name_unique")
+        ]
+        ordering = ["position", "id"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class PriceComponent(models.Model):

@@ -4,7 +4,13 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from ams.catalog.models import API
 from ams.catalog.queries.api_data import api_data
-from ams.data import PlanData, PriceComponentData, ProductData
+from ams.data import (
+    PlanData,
+    PlanQuotaData,
+    PriceComponentData,
+    ProductData,
+    RateLimitData,
+)
 from ams.errors import NotFound
 from ams.plans.checks.plan import is_free
 from ams.plans.models import Plan, Product
@@ -35,7 +41,7 @@ def get_product(*, slug: str) -> ProductData:
 
 
 def plan_data(plan: Plan) -> PlanData:
-    """Return `plan`; wants the product selected and the components prefetched."""
+    """Return `plan`; wants the product selected, components and limits prefetched."""
     spec = spec_of_plan(plan)
     return PlanData(
         id=plan.id,
@@ -46,12 +52,29 @@ def plan_data(plan: Plan) -> PlanData:
         product_name=plan.product.name,
         requires_approval=plan.requires_approval,
         currency=plan.currency,
-        rate_limit_calls=plan.rate_limit_calls,
-        rate_limit_window_seconds=plan.rate_limit_window_seconds,
-        rate_limit_burst=plan.rate_limit_burst,
-        quota_calls=plan.quota_calls,
-        quota_period=plan.quota_period,
-        quota_overage=plan.quota_overage,
+        rate_limits=tuple(
+            RateLimitData(
+                name=row.name,
+                calls=row.calls,
+                window_seconds=row.window_seconds,
+                burst=row.burst,
+                per=row.per,
+                each_operation=row.each_operation,
+                operations=row.operations,
+            )
+            for row in spec.rate_limits
+        ),
+        quotas=tuple(
+            PlanQuotaData(
+                name=row.name,
+                calls=row.calls,
+                period=row.period,
+                overage=row.overage,
+                throttle_calls=row.throttle.calls if row.throttle else None,
+                throttle_window_seconds=row.throttle.window_seconds if row.throttle else None,
+            )
+            for row in spec.quotas
+        ),
         components=tuple(
             PriceComponentData(
                 kind=row.kind,
@@ -74,7 +97,7 @@ def _published() -> QuerySet[Product]:
     plans = Plan.objects.filter(is_published=True).select_related("product")
     return Product.objects.filter(is_published=True).prefetch_related(
         Prefetch("apis", apis.prefetch_related("operations", "scopes")),
-        Prefetch("plans", plans.prefetch_related("components")),
+        Prefetch("plans", plans.prefetch_related("components", "rate_limits", "quotas")),
     )
 
 

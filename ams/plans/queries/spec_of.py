@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from ams.plans.models import Plan, PriceComponent, Product
+from ams.plans.models import Plan, PriceComponent, Product, Quota, RateLimit
 from ams.plans.specs import (
     BillableSpec,
     ComponentSpec,
@@ -10,6 +10,7 @@ from ams.plans.specs import (
     ProductSpec,
     QuotaSpec,
     RateLimitSpec,
+    ThrottleSpec,
     TierSpec,
 )
 
@@ -27,7 +28,7 @@ def spec_of_product(product: Product) -> ProductSpec:
 
 
 def spec_of_plan(plan: Plan) -> PlanSpec:
-    """Return the spec that `save_plan` would turn into `plan`. Runs up to two queries."""
+    """Return the spec that `save_plan` would turn into `plan`. Runs up to four queries."""
     return PlanSpec(
         product=plan.product.slug,
         slug=plan.slug,
@@ -38,8 +39,8 @@ def spec_of_plan(plan: Plan) -> PlanSpec:
         requires_approval=plan.requires_approval,
         currency=plan.currency,
         timezone=plan.timezone,
-        rate_limit=_rate_limit(plan),
-        quota=_quota(plan),
+        rate_limits=tuple(map(_rate_limit, plan.rate_limits.all())),
+        quotas=tuple(map(_quota, plan.quotas.all())),
         billable=BillableSpec(
             statuses=tuple(plan.billable_statuses), causes=tuple(plan.billable_causes)
         ),
@@ -62,20 +63,31 @@ def spec_of_component(row: PriceComponent) -> ComponentSpec:
     )
 
 
-def _rate_limit(plan: Plan) -> RateLimitSpec | None:
-    if plan.rate_limit_calls is None:
-        return None
+def _rate_limit(row: RateLimit) -> RateLimitSpec:
     return RateLimitSpec(
-        calls=plan.rate_limit_calls,
-        window_seconds=plan.rate_limit_window_seconds,
-        burst=plan.rate_limit_burst,
+        name=row.name,
+        calls=row.calls,
+        window_seconds=row.window_seconds,
+        burst=row.burst,
+        per=row.per,
+        each_operation=row.each_operation,
+        operations=tuple(row.operations),
     )
 
 
-def _quota(plan: Plan) -> QuotaSpec | None:
-    if plan.quota_calls is None:
-        return None
-    return QuotaSpec(calls=plan.quota_calls, period=plan.quota_period, overage=plan.quota_overage)
+def _quota(row: Quota) -> QuotaSpec:
+    throttle = None
+    if row.throttle_calls is not None and row.throttle_window_seconds is not None:
+        throttle = ThrottleSpec(
+            calls=row.throttle_calls, window_seconds=row.throttle_window_seconds
+        )
+    return QuotaSpec(
+        name=row.name,
+        calls=row.calls,
+        period=row.period,
+        overage=row.overage,
+        throttle=throttle,
+    )
 
 
 def _plain(price: Decimal) -> Decimal:

@@ -1,4 +1,4 @@
-"""Create or change a plan with its price components."""
+"""Create or change a plan with its limits and price components."""
 
 import uuid
 
@@ -6,9 +6,10 @@ from django.db import transaction
 
 from ams.catalog.services.raise_configuration_version import raise_configuration_version
 from ams.errors import NotFound
+from ams.plans.checks.operations import check_operations
 from ams.plans.checks.plan import check_plan
-from ams.plans.models import Plan, PriceComponent, Product
-from ams.plans.specs import ComponentSpec, PlanSpec, QuotaSpec, RateLimitSpec
+from ams.plans.models import Plan, PriceComponent, Product, Quota, RateLimit
+from ams.plans.specs import ComponentSpec, PlanSpec, QuotaSpec, RateLimitSpec, with_lists
 
 _COPIED = (
     "slug",
@@ -29,6 +30,7 @@ def save_plan(*, spec: PlanSpec, plan_id: uuid.UUID | None = None) -> Plan:
     Open invoices are rated with what is saved here; finished ones keep their lines. Raises
     InvalidFields, and NotFound for an unknown `plan_id`.
     """
+    spec = with_lists(spec)
     # First of all: its row lock makes changes one after the other, so that the checks hold.
     raise_configuration_version()
     checks = check_plan(spec)
@@ -36,6 +38,8 @@ def save_plan(*, spec: PlanSpec, plan_id: uuid.UUID | None = None) -> Plan:
     product = Product.objects.filter(slug=spec.product).first()
     if product is None:
         checks.add(f"there is no product {spec.product!r}.", "product")
+    else:
+        check_operations(spec, product, checks)
     others = Plan.objects.exclude(pk=plan_id) if plan_id else Plan.objects.all()
     if others.filter(product__slug=spec.product, slug=spec.slug).exists():
         checks.add(f"{spec.slug!r} is already the slug of another plan of the product.", "slug")
@@ -45,15 +49,10 @@ def save_plan(*, spec: PlanSpec, plan_id: uuid.UUID | None = None) -> Plan:
     plan.product = product
     for name in _COPIED:
         setattr(plan, name, getattr(spec, name))
-    _set_rate_limit(plan, spec.rate_limit)
-    _set_quota(plan, spec.quota)
     plan.billable_statuses = list(spec.billable.statuses)
     plan.billable_causes = list(spec.billable.causes)
     plan.save()
-    plan.components.all().delete()
-    PriceComponent.objects.bulk_create(
-        _component(plan, at, component) for at, component in enumerate(spec.components)
-    )
+    _replace_rows(plan, spec)
     return plan
 
 
@@ -64,16 +63,43 @@ def _get(plan_id: uuid.UUID) -> Plan:
     return plan
 
 
-def _set_rate_limit(plan: Plan, limit: RateLimitSpec | None) -> None:
-    plan.rate_limit_calls = limit.calls if limit else None
-    plan.rate_limit_window_seconds = limit.window_seconds if limit else 60
-    plan.rate_limit_burst = limit.burst if limit else None
+def _replace_rows(plan: Plan, spec: PlanSpec) -> None:
+    for rows in (plan.rate_limits, plan.quotas, plan.components):
+        rows.all().delete()
+    RateLimit.objects.bulk_create(
+        _rate_limit(plan, at, limit) for at, limit in enumerate(spec.rate_limits)
+    )
+    Quota.objects.bulk_create(_quota(plan, at, quota) for at, quota in enumerate(spec.quotas))
+    PriceComponent.objects.bulk_create(
+        _component(plan, at, component) for at, component in enumerate(spec.components)
+    )
 
 
-def _set_quota(plan: Plan, quota: QuotaSpec | None) -> None:
-    plan.quota_calls = quota.calls if quota else None
-    plan.quota_period = quota.period if quota else Plan.Period.MONTH
-    plan.quota_overage = quota.overage if quota else Plan.Overage.BLOCK
+def _rate_limit(plan: Plan, position: int, spec: RateLimitSpec) -> RateLimit:
+    return RateLimit(
+        plan=plan,
+        position=position,
+        name=spec.name,
+        calls=spec.calls,
+        window_seconds=spec.window_seconds,
+        burst=spec.burst,
+        per=spec.per,
+        each_operation=spec.each_operation,
+        operations=list(spec.operations),
+    )
+
+
+def _quota(plan: Plan, position: int, spec: QuotaSpec) -> Quota:
+    return Quota(
+        plan=plan,
+        position=position,
+        name=spec.name,
+        calls=spec.calls,
+        period=spec.period,
+        overage=spec.overage,
+        throttle_calls=spec.throttle.calls if spec.throttle else None,
+        throttle_window_seconds=spec.throttle.window_seconds if spec.throttle else None,
+    )
 
 
 def _component(plan: Plan, position: int, spec: ComponentSpec) -> PriceComponent:

@@ -45,4 +45,6 @@ def subscription_data(subscription: Subscription) -> SubscriptionData:
 
 def _own(subscriber: SubscriberRef) -> QuerySet[Subscription]:
     found = Subscription.objects.filter(subscriber__subject=subscriber.subject)
-    return found.select_related("plan__product").prefetch_related("plan__components")
+    return found.select_related("plan__product").prefetch_related(
+        "plan__components", "plan__rate_limits", "plan__quotas"
+    )

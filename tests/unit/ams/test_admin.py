@@ -10,6 +10,8 @@ from ams.catalog.services.save_upstream import save_upstream
 from ams.catalog.specs import HealthSpec, TargetSpec
 from ams.data import SubscriberRef
 from ams.plans.models import Plan, Product
+from ams.plans.queries.spec_of import spec_of_plan
+from ams.plans.specs import QuotaSpec, RateLimitSpec, ThrottleSpec
 from ams.subscriptions.models import Subscription
 from ams.subscriptions.services.subscribe_to_plan import subscribe_to_plan
 from tests.factories.catalog import make_api, make_plan, make_product, upstream_spec
@@ -33,10 +35,6 @@ PLAN_FIELDS = {
     "is_published": "on",
     "currency": "EUR",
     "timezone": "Europe/Berlin",
-    "rate_limit_calls": "10",
-    "rate_limit_window_seconds": "1",
-    "quota_period": "month",
-    "quota_overage": "block",
     "billable_statuses": "2xx, 404",
     "billable_causes": ["upstream", "client"],
 }
@@ -79,6 +77,17 @@ def upstream_data(targets=(), **changes):
         "ejection_seconds": "10",
         **rows("targets", *targets),
         **changes,
+    }
+
+
+def limit_rows(rate_limits, quotas):
+    plain = {"position": 0, "per": "subscription", "window_seconds": 60}
+    calendar = {"position": 0, "period": "month", "overage": "block"}
+    return {
+        **rows(
+            "rate_limits", *(plain | {"position": at} | row for at, row in enumerate(rate_limits))
+        ),
+        **rows("quotas", *(calendar | {"position": at} | row for at, row in enumerate(quotas))),
     }
 
 
@@ -275,6 +284,13 @@ def test_plan_is_added_with_its_price(admin):
     data = {
         **PLAN_FIELDS,
         "product": product.pk,
+        **limit_rows(
+            [{"name": "rate", "calls": "10", "burst": "20"},
+             {"name": "user", "calls": "5", "per": "user", "operations": "get_order list_orders"}],
+            [{"name": "month", "calls": "1000"},
+             {"name": "day", "calls": "100", "period": "day", "overage": "throttle",
+              "throttle_calls": "1", "throttle_window_seconds": "10"}],
+        ),
         **rows(
             "components",
             {"position": 2, "kind": "graduated", "label": "Calls", "included_calls": 0,
@@ -295,9 +311,27 @@ def test_plan_is_added_with_its_price(admin):
     ]
     assert plan.billable_statuses == ["2xx", "404"]
     assert plan.billable_causes == ["upstream", "client"]
+    assert spec_of_plan(plan).rate_limits == (
+        RateLimitSpec(calls=10, burst=20),
+        RateLimitSpec(name="user", calls=5, per="user", operations=("get_order", "list_orders")),
+    )
+    assert spec_of_plan(plan).quotas == (
+        QuotaSpec(name="month", calls=1000),
+        QuotaSpec(
+            name="day",
+            calls=100,
+            period="day",
+            overage="throttle",
+            throttle=ThrottleSpec(calls=1, window_seconds=10),
+        ),
+    )
     page = admin.get(f"/admin/plans/plan/{plan.pk}/change/").content.decode()
     assert 'value="2xx,404"' in page
     assert "10000: 0.002\nrest: 0.001" in page
+    assert 'value="get_order, list_orders"' in page
+    assert (
+        "1,000 a month, then block; 100 a day" in admin.get("/admin/plans/plan/").content.decode()
+    )
 
 
 def test_problems_of_a_plan_are_shown_at_their_fields(admin):
@@ -306,8 +340,13 @@ def test_problems_of_a_plan_are_shown_at_their_fields(admin):
         **PLAN_FIELDS,
         "product": product.pk,
         "timezone": "Mars/Olympus",
+        **limit_rows(
+            [{"name": "rate", "calls": "0", "operations": "nothing"}],
+            [{"name": "a", "calls": "10", "overage": "throttle"},
+             {"name": "b", "calls": "10", "period": "day", "overage": "throttle",
+              "throttle_calls": "1"}],
+        ),
         "billable_statuses": "2xx, 6xx",
-        "rate_limit_calls": "0",
         **rows(
             "components",
             {"position": 1, "kind": "graduated", "label": "Calls", "included_calls": 0,
@@ -318,7 +357,27 @@ def test_problems_of_a_plan_are_shown_at_their_fields(admin):
     answer = admin.post("/admin/plans/plan/add/", data)
 
     found = errors_in(answer).keys()
-    assert found == {"timezone", "rate_limit_calls", "billable_statuses", "components-0-tiers"}
+    assert found == {
+        "timezone",
+        "rate_limits-0-calls",
+        "quotas-0-throttle_calls",
+        "quotas-1-throttle_window_seconds",
+        "billable_statuses",
+        "components-0-tiers",
+    }
+
+
+def test_operation_that_is_not_there_is_shown_at_its_limit(admin):
+    data = {
+        **PLAN_FIELDS,
+        "product": make_product().pk,
+        **limit_rows([{"name": "rate", "calls": "1", "operations": "get_order, nothing"}], []),
+        **rows("components"),
+    }
+
+    answer = admin.post("/admin/plans/plan/add/", data)
+
+    assert errors_in(answer).keys() == {"rate_limits-0-operations"}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gateway.counters import private_counters
-from gateway.dataplane.allowance import Allowances
+from gateway.dataplane.allowances import Allowances
 from gateway.dataplane.call import Call
 from gateway.dataplane.configuration import prepare_configuration
 from gateway.dataplane.exchange import AuthorityFailed, Exchange, Introspection
@@ -86,6 +86,13 @@ class ClosedOffice:
     """A lease office whose Valkey is away."""
 
     fleet = 1
+    worker_id = "w"
+
+    def __init__(self) -> None:
+        self.counted: list[str] = []
+
+    def count(self, name) -> None:
+        self.counted.append(name)
 
     def submit(self, order) -> "asyncio.Future[Grant]":
         future = asyncio.get_running_loop().create_future()
@@ -212,8 +219,8 @@ class Harness:
     def configure(
         self,
         *operations: Operation,
-        rate_limit: RateLimit | None = None,
-        quota: Quota | None = None,
+        rate_limits: Iterable[RateLimit] = (),
+        quotas: Iterable[Quota] = (),
         subscriptions: Iterable[Subscription] = (Subscription("sub-1", "client-1", "plan-1"),),
         **api_settings,
     ) -> None:
@@ -236,7 +243,7 @@ class Harness:
             version=self.version,
             apis=(api,),
             upstreams=(self.upstream(),),
-            plans=(Plan("plan-1", "Free", ("api-1",), rate_limit, quota),),
+            plans=(Plan("plan-1", "Free", ("api-1",), tuple(rate_limits), tuple(quotas)),),
             subscriptions=tuple(subscriptions),
             gateway_url="https://gateway.test",
         )

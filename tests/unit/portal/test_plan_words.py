@@ -1,7 +1,7 @@
 import uuid
 from decimal import Decimal
 
-from ams.data import PlanData, PriceComponentData
+from ams.data import PlanData, PlanQuotaData, PriceComponentData, RateLimitData
 from portal.plan_words import describe_plan
 
 
@@ -27,12 +27,8 @@ def plan(*components, **changes):
         "product_name": "Orders",
         "requires_approval": False,
         "currency": "EUR",
-        "rate_limit_calls": None,
-        "rate_limit_window_seconds": 60,
-        "rate_limit_burst": None,
-        "quota_calls": None,
-        "quota_period": "month",
-        "quota_overage": "block",
+        "rate_limits": (),
+        "quotas": (),
         "components": components,
         "is_free": not components,
     }
@@ -69,20 +65,44 @@ def test_graduated_tiers_name_their_calls():
     assert words.lines == ("Calls 1 to 10,000: €0.002 each", "Above 10,000 calls: €0.001 each")
 
 
+def rate_limit(calls, seconds, **changes):
+    values = {"name": "rate", "burst": None, "per": "subscription", "each_operation": False}
+    return RateLimitData(
+        calls=calls, window_seconds=seconds, **(values | {"operations": ()} | changes)
+    )
+
+
+def quota(calls, period, overage="block", throttle=(None, None)):
+    return PlanQuotaData("quota", calls, period, overage, *throttle)
+
+
 def test_limits_are_in_plain_words():
     words = describe_plan(
         plan(
-            rate_limit_calls=100,
-            rate_limit_window_seconds=1,
-            rate_limit_burst=200,
-            quota_calls=1000,
-            quota_overage="bill",
+            rate_limits=(
+                rate_limit(100, 1, burst=200),
+                rate_limit(5, 90, per="user"),
+                rate_limit(1, 60, per="address", operations=("orders/create_order",)),
+                rate_limit(10, 86_400, burst=10, each_operation=True),
+            ),
+            quotas=(
+                quota(1000, "month", "bill"),
+                quota(50, "day"),
+                quota(20, "hour", "throttle", (1, 60)),
+            ),
             requires_approval=True,
         )
     )
 
-    assert words.rate_limit == "100 calls per second, bursts of 200"
-    assert words.quota == "1,000 calls per month, then billed per call"
+    assert words.limits == (
+        "100 calls per second, bursts of 200",
+        "5 calls per 90 seconds for each of your users",
+        "1 call per minute from one address, for orders/create_order",
+        "10 calls per 24 hours, for each operation",
+        "1,000 calls per month, then billed per call",
+        "50 calls per day, then calls stop",
+        "20 calls per hour, then 1 call per minute",
+    )
     assert words.approval == "Approved by the API team first"
 
 
@@ -96,7 +116,5 @@ def test_what_is_billed_is_said_where_something_costs():
     assert describe_plan(plan(PER_CALL)).billed == "No call is billed"
 
 
-def test_unusual_window_is_given_in_seconds():
-    words = describe_plan(plan(rate_limit_calls=5, rate_limit_window_seconds=90))
-
-    assert words.rate_limit == "5 calls per 90 seconds"
+def test_a_plan_without_limits_says_so():
+    assert describe_plan(plan()).limits == ("No rate limit", "No quota")

@@ -34,11 +34,11 @@ def usage(*counts, quota=None):
     for by_class in counts:
         for status_class, calls in by_class.items():
             totals[status_class] = totals.get(status_class, 0) + calls
-    return UsageData(hours, totals, sum(totals.values()), quota)
+    return UsageData(hours, totals, sum(totals.values()), (quota,) if quota else ())
 
 
 def quota(used, limit=100):
-    return QuotaData(limit, used, "month", START, "block")
+    return QuotaData("quota", limit, used, "month", START, "block")
 
 
 def test_several_subscriptions_are_added_up_hour_by_hour():
@@ -76,6 +76,15 @@ def test_quota_meter_warns_before_it_is_full():
     ]
     assert meter(250).percent == 100
     assert meter(0, limit=0).tone == "full"
+
+
+def test_each_quota_has_a_meter():
+    several = replace(usage({}), quotas=(quota(1), replace(quota(50), period="day")))
+
+    view = show_usage([(SUBSCRIPTION, several)])
+
+    assert [(row.quota.period, row.percent) for row in view.meters] == [("month", 1), ("day", 50)]
+    assert not view.are_several
 
 
 def test_version_changes_with_what_is_shown_and_only_then():

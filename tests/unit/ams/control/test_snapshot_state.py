@@ -18,7 +18,7 @@ from wire.snapshot_document import read_head
 
 pytestmark = pytest.mark.django_db
 
-STATEMENTS = 12  # 10, and the savepoint of the test's transaction
+STATEMENTS = 15  # 13, and the savepoint of the test's transaction
 
 
 def _raise(**options) -> int:
@@ -51,11 +51,18 @@ def test_everything_that_a_gateway_enforces_is_in_it():
     api = make_api()
     plan = make_plan(
         apis=[api],
-        rate_limit_calls=100,
-        rate_limit_window_seconds=10,
-        rate_limit_burst=20,
-        quota_calls=5000,
-        quota_overage="bill",
+        rate_limits=[{"calls": 100, "window_seconds": 10, "burst": 20}],
+        quotas=[
+            {"calls": 5000, "overage": "bill"},
+            {
+                "name": "day",
+                "calls": 100,
+                "period": "day",
+                "overage": "throttle",
+                "throttle_calls": 1,
+                "throttle_window_seconds": 10,
+            },
+        ],
         timezone="Europe/Berlin",
     )
     subscription = make_subscription(plan=plan)
@@ -76,8 +83,11 @@ def test_everything_that_a_gateway_enforces_is_in_it():
     assert [upstream.url for upstream in snapshot.upstreams] == ["http://127.0.0.1:9000/v1"]
     (found,) = snapshot.plans
     assert found.api_ids == (str(api.pk),)
-    assert found.rate_limit == RateLimit(limit=100, window_seconds=10, burst=20)
-    assert found.quota == Quota(5000, "month", "Europe/Berlin", "bill")
+    assert found.rate_limits == (RateLimit(limit=100, window_seconds=10, burst=20),)
+    assert found.quotas == (
+        Quota(5000, "month", "Europe/Berlin", "bill"),
+        Quota(100, "day", "Europe/Berlin", "throttle", "day", RateLimit(1, 10, 1, "day-throttle")),
+    )
     (found,) = snapshot.subscriptions
     assert (found.id, found.client_id, found.plan_id) == (
         str(subscription.pk),
@@ -100,9 +110,9 @@ def test_what_an_api_says_of_itself_is_in_it():
 
 
 def test_the_burst_is_the_whole_limit_where_the_plan_names_none():
-    make_plan(rate_limit_calls=60)
+    make_plan(rate_limits=[{"calls": 60}])
 
-    assert _snapshot().plans[0].rate_limit == RateLimit(limit=60, window_seconds=60, burst=60)
+    assert _snapshot().plans[0].rate_limits == (RateLimit(60, 60, 60),)
 
 
 @pytest.mark.parametrize("state", [API.State.DRAFT, API.State.RETIRED])
@@ -265,3 +275,17 @@ def test_a_restored_database_is_read_as_a_whole():
     assert state.version == 4
     assert _whole(state).digest == _whole(build_snapshot()).digest
     assert read_head(state.document(3)).since is None
+
+
+def test_limits_name_the_operations_of_the_products_apis():
+    first, second = make_api(operations=["get", "put"]), make_api(operations=["get"])
+    make_api(operations=["get"])  # of no product
+    limit = {"calls": 1, "operations": ["get", f"{first.slug}/put", "gone"], "per": "user"}
+    make_plan(apis=[first, second], rate_limits=[limit, {"name": "all", "calls": 9}])
+
+    named, everything = _snapshot().plans[0].rate_limits
+
+    assert named.operations == tuple(
+        sorted([f"{first.pk}/get", f"{second.pk}/get", f"{first.pk}/put", "gone"])
+    )
+    assert (named.per, everything.operations) == ("user", ())

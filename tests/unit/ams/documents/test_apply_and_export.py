@@ -85,10 +85,10 @@ def test_dry_run_shows_the_difference_and_changes_nothing():
     changes = run(text, dry_run=True)
 
     shown = describe_changes(changes)
-    assert "~ change plans/orders/free\n    quota.calls: 1000 -> 2000" in shown
+    assert "~ change plans/orders/free\n    quotas[0].calls: 1000 -> 2000" in shown
     assert "    name: 'Scale' -> 'XL'" in shown
     assert shown.endswith("2 to change.")
-    assert Plan.objects.get(slug="free").quota_calls == 1000
+    assert Plan.objects.get(slug="free").quotas.get().calls == 1000
     assert ConfigurationVersion.objects.get().version == version
 
 

@@ -22,6 +22,7 @@ from ams.plans.specs import (
     ProductSpec,
     QuotaSpec,
     RateLimitSpec,
+    ThrottleSpec,
     TierSpec,
 )
 from ams.subscriptions.models import Subscription
@@ -43,8 +44,17 @@ API_BODY = {
 PLAN = {
     "slug": "growth",
     "name": "Growth",
-    "rate_limit": {"calls": 10},
-    "quota": {"calls": 1000, "overage": "bill"},
+    "rate_limits": [{"calls": 10}, {"name": "each", "calls": 5, "per": "user"}],
+    "quotas": [
+        {"calls": 1000, "overage": "bill"},
+        {
+            "name": "day",
+            "calls": 90,
+            "period": "day",
+            "overage": "throttle",
+            "throttle": {"calls": 1},
+        },
+    ],
     "billable": {"statuses": ["2xx", "404"]},
     "components": [
         {"kind": "flat_fee", "label": "Fee", "amount_minor": 2900},
@@ -75,7 +85,16 @@ def test_catalog_is_built_read_changed_and_taken_away(manager):
     plan = post(manager, "products/orders/plans", PLAN).json()
     assert plan["components"][1]["tiers"][0] == {"up_to": 10, "unit_price": "0.002"}
     assert plan["billable"] == {"statuses": ["2xx", "404"], "causes": ["upstream"]}
-    assert plan["rate_limit"] == {"calls": 10, "window_seconds": 60, "burst": None}
+    assert plan["rate_limits"][0] == {
+        "name": "rate",
+        "calls": 10,
+        "window_seconds": 60,
+        "burst": None,
+        "per": "subscription",
+        "each_operation": False,
+        "operations": [],
+    }
+    assert plan["quotas"][1]["throttle"] == {"calls": 1, "window_seconds": 60}
 
     renamed = put(manager, "apis/orders", API_BODY | {"name": "New"}).json()
     assert (renamed["name"], renamed["id"]) == ("New", created.json()["id"])
@@ -199,6 +218,27 @@ def test_status_says_what_is_wrong(manager, method, address, status):
     assert answer["Cache-Control"] == "no-store"
 
 
+def test_impossible_limit_is_told_by_pointer(manager):
+    make_product()
+    limits = {"rate_limits": [{"calls": 10}, {"name": "b", "calls": 0, "per": "x"}]}
+
+    answer = post(manager, "products/orders/plans", PLAN | limits)
+
+    assert answer.status_code == 422
+    pointers = {row["pointer"] for row in answer.json()["errors"]}
+    assert pointers == {"/rate_limits/1/calls", "/rate_limits/1/per"}
+
+
+def test_one_limit_of_each_may_be_written_as_before(manager):
+    make_product()
+    old = {"slug": "old", "name": "Old", "rate_limit": {"calls": 10}, "quota": {"calls": 5}}
+
+    answer = post(manager, "products/orders/plans", old).json()
+
+    assert [row["calls"] for row in answer["rate_limits"]] == [10]
+    assert [row["calls"] for row in answer["quotas"]] == [5]
+
+
 def test_slug_in_use_is_told(manager):
     post(manager, "upstreams", UPSTREAM)
 
@@ -293,6 +333,7 @@ def test_plan_stays_with_the_product_of_its_address(manager):
         (ProductSpec, serializers.ProductSerializer),
         (RateLimitSpec, serializers.RateLimitSerializer),
         (QuotaSpec, serializers.QuotaSerializer),
+        (ThrottleSpec, serializers.ThrottleSerializer),
         (TierSpec, serializers.TierSerializer),
         (ComponentSpec, serializers.ComponentSerializer),
         (PlanSpec, serializers.PlanSerializer),

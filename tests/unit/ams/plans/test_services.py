@@ -18,6 +18,7 @@ from ams.plans.specs import (
     ProductSpec,
     QuotaSpec,
     RateLimitSpec,
+    ThrottleSpec,
     TierSpec,
 )
 from tests.factories.catalog import make_plan, make_product, plan_spec
@@ -26,8 +27,24 @@ pytestmark = pytest.mark.django_db
 
 FULL = {
     "timezone": "Europe/Berlin",
-    "rate_limit": RateLimitSpec(calls=10, window_seconds=1, burst=20),
-    "quota": QuotaSpec(calls=1000, period="day", overage="bill"),
+    "rate_limits": (
+        RateLimitSpec(calls=10, window_seconds=1, burst=20),
+        RateLimitSpec(
+            name="each", calls=5, per="user", each_operation=True, operations=("get_order",)
+        ),
+        RateLimitSpec(name="one", calls=2, per="address", operations=("orders/list_orders",)),
+        RateLimitSpec(name="client", calls=99, per="client"),
+    ),
+    "quotas": (
+        QuotaSpec(calls=1000, period="day", overage="bill"),
+        QuotaSpec(
+            name="year",
+            calls=50_000,
+            period="year",
+            overage="throttle",
+            throttle=ThrottleSpec(calls=1, window_seconds=10),
+        ),
+    ),
     "billable": BillableSpec(statuses=("2xx", "404", "410-412"), causes=("client", "upstream")),
     "components": (
         ComponentSpec(kind="flat_fee", label="Fee", amount_minor=2900),
@@ -46,6 +63,12 @@ FULL = {
 }
 
 
+QUOTA = (QuotaSpec(calls=10),)
+SLOW_DOWN_TO_ONE_A_SECOND = (
+    QuotaSpec(calls=10, overage="throttle", throttle=ThrottleSpec(calls=1, window_seconds=1)),
+)
+
+
 def problems_of(spec):
     with pytest.raises(InvalidFields) as caught:
         save_plan(spec=spec)
@@ -56,6 +79,14 @@ def test_saved_plan_reads_back_as_it_was_written():
     plan = make_plan(**FULL)
 
     assert spec_of_plan(Plan.objects.get(pk=plan.pk)) == plan_spec(**FULL)
+
+
+def test_spelling_of_earlier_releases_is_a_list_of_one():
+    limit, quota = RateLimitSpec(calls=10, burst=20), QuotaSpec(calls=1000)
+
+    plan = make_plan(rate_limit=limit, quota=quota)
+
+    assert spec_of_plan(plan) == plan_spec(rate_limits=(limit,), quotas=(quota,))
 
 
 def test_saving_again_replaces_the_price():
@@ -81,13 +112,69 @@ def test_product_reads_back_as_it_was_written():
         ({"product": "none"}, "product"),
         ({"slug": "A b"}, "slug"),
         ({"name": " "}, "name"),
-        ({"rate_limit": RateLimitSpec(calls=0)}, "rate_limit.calls"),
-        ({"rate_limit": RateLimitSpec(calls=1, window_seconds=0)}, "rate_limit.window_seconds"),
-        ({"rate_limit": RateLimitSpec(calls=1, burst=0)}, "rate_limit.burst"),
-        ({"quota": QuotaSpec(calls=-1)}, "quota.calls"),
-        ({"quota": QuotaSpec(calls=2**63)}, "quota.calls"),
-        ({"quota": QuotaSpec(calls=1, period="year")}, "quota.period"),
-        ({"quota": QuotaSpec(calls=1, overage="ignore")}, "quota.overage"),
+        *(
+            ({"rate_limits": (RateLimitSpec(**{"calls": 1} | change),)}, f"rate_limits[0].{field}")
+            for change, field in [
+                ({"calls": 0}, "calls"),
+                ({"calls": 2**31}, "calls"),
+                ({"window_seconds": 0}, "window_seconds"),
+                ({"window_seconds": 86_401}, "window_seconds"),
+                ({"burst": 0}, "burst"),
+                ({"per": "planet"}, "per"),
+                ({"name": "A b"}, "name"),
+                ({"operations": ("get_ordr",)}, "operations[0]"),
+                ({"operations": ("get_order", "get_order")}, "operations[1]"),
+            ]
+        ),
+        *(
+            ({"quotas": (QuotaSpec(**{"calls": 1} | change),)}, f"quotas[0].{field}")
+            for change, field in [
+                ({"calls": -1}, "calls"),
+                ({"calls": 2**63}, "calls"),
+                ({"period": "decade"}, "period"),
+                ({"overage": "ignore"}, "overage"),
+                ({"overage": "throttle"}, "throttle"),
+                ({"throttle": ThrottleSpec(calls=1)}, "throttle"),
+                ({"overage": "throttle", "throttle": ThrottleSpec(calls=0)}, "throttle.calls"),
+                (
+                    {"overage": "throttle", "throttle": ThrottleSpec(calls=1, window_seconds=0)},
+                    "throttle.window_seconds",
+                ),
+            ]
+        ),
+        # Each fine by itself, but not together.
+        (
+            {
+                "rate_limits": tuple(
+                    RateLimitSpec(name=f"r{at}", calls=1, window_seconds=at + 1) for at in range(9)
+                )
+            },
+            "rate_limits",
+        ),
+        (
+            {"rate_limits": (RateLimitSpec(calls=1), RateLimitSpec(calls=1, window_seconds=1))},
+            "rate_limits[1].name",
+        ),
+        (
+            {"rate_limits": (RateLimitSpec(calls=1), RateLimitSpec(name="b", calls=2))},
+            "rate_limits[1].window_seconds",
+        ),
+        (
+            {"rate_limits": (RateLimitSpec(name="quota", calls=1),), "quotas": QUOTA},
+            "quotas[0].name",
+        ),
+        ({"quotas": (*QUOTA, QuotaSpec(name="b", calls=20))}, "quotas[1].period"),
+        ({"quotas": (*QUOTA, QuotaSpec(name="b", calls=11, period="day"))}, "quotas[1].calls"),
+        (
+            {"rate_limits": (RateLimitSpec(calls=60),), "quotas": SLOW_DOWN_TO_ONE_A_SECOND},
+            "quotas[0].throttle.calls",
+        ),
+        ({"rate_limit": RateLimitSpec(calls=0)}, "rate_limits[0].calls"),
+        (
+            {"rate_limit": RateLimitSpec(calls=1), "rate_limits": (RateLimitSpec(calls=1),)},
+            "rate_limit",
+        ),
+        ({"quota": QuotaSpec(calls=1), "quotas": QUOTA}, "quota"),
         ({"billable": BillableSpec(statuses=("2xx", "6xx"))}, "billable.statuses[1]"),
         ({"billable": BillableSpec(statuses=("404-400",))}, "billable.statuses[0]"),
         ({"billable": BillableSpec(statuses=("200",) * 21)}, "billable.statuses"),
@@ -215,7 +302,7 @@ def test_listing_many_products_takes_a_fixed_number_of_statements(django_assert_
         save_product(spec=ProductSpec(slug=f"p{number}", name=f"P{number}", apis=("orders",)))
         save_plan(spec=plan_spec(product=f"p{number}"))
 
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(8):
         assert len(api.list_products()) == 6
 
 

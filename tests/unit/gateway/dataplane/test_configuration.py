@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.dataplane.allowance import Allowances
+from gateway.dataplane.allowances import Allowances
 from gateway.dataplane.configuration import Parts, make_configuration
 from gateway.dataplane.decision import decide
 from gateway.dataplane.errors import NotFound, NotSubscribed

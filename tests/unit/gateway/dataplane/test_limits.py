@@ -9,10 +9,10 @@ from collections import deque
 import pytest
 
 from gateway.counters import private_counters
-from gateway.dataplane.allowance import Allowances
+from gateway.dataplane.allowances import Allowances, Caller
 from gateway.dataplane.leases import ADMITTED, ASK
 from gateway.lease_office import LeaseOffice
-from wire.gateway_snapshot import Plan, Quota, RateLimit
+from wire.gateway_snapshot import Plan, Quota, RateLimit, Subscription
 
 
 class Node:
@@ -29,9 +29,12 @@ class Node:
         self.allowances = Allowances(self.office)
         self.office.on_recovery = self.allowances.valkey_is_back
 
-    def allowance(self, subscription_id, rate_limit=None, quota=None):
-        plan = Plan("plan", "Plan", (), rate_limit, quota)
-        return self.allowances.of(subscription_id, plan)
+    def allowance(self, subscription_id, *limits, subject="user", operation="api/get"):
+        rates = tuple(limit for limit in limits if isinstance(limit, RateLimit))
+        quotas = tuple(limit for limit in limits if isinstance(limit, Quota))
+        plan = Plan("plan", "Plan", (), rates, quotas)
+        subscription = Subscription(subscription_id, f"client of {subscription_id}", "plan")
+        return self.allowances.of(Caller(subscription, subject, operation), plan)
 
 
 @pytest.fixture
@@ -139,7 +142,7 @@ async def test_burst_is_a_limit_of_its_own(nodes, subscription_id):
 
 
 async def test_a_quota_is_never_exceeded_and_is_used_up_to_the_last_call(nodes, subscription_id):
-    allowances = [node.allowance(subscription_id, None, Quota(300)) for node in nodes]
+    allowances = [node.allowance(subscription_id, Quota(300)) for node in nodes]
 
     async def use(allowance):
         return sum([await offer(allowance) for _ in range(400)])
@@ -194,7 +197,7 @@ async def test_without_valkey_each_worker_enforces_its_own_share(subscription_id
 
 async def test_without_valkey_a_quota_is_shared_out_too(subscription_id):
     node = Node("alone", "redis://127.0.0.1:1/0")
-    allowance = node.allowance(subscription_id, None, Quota(100))
+    allowance = node.allowance(subscription_id, Quota(100))
 
     outcomes = [await offer(allowance) for _ in range(300)]
 
@@ -204,7 +207,7 @@ async def test_without_valkey_a_quota_is_shared_out_too(subscription_id):
 
 async def test_calls_admitted_without_valkey_are_charged_when_it_is_back(nodes, subscription_id):
     node = nodes[0]
-    allowance = node.allowance(subscription_id, None, Quota(100))
+    allowance = node.allowance(subscription_id, Quota(100))
     node.office._fail(OSError("gone"))
     assert sum([await offer(allowance) for _ in range(30)]) == 30
 

@@ -230,7 +230,7 @@ async def test_a_new_configuration_is_in_force_for_a_warm_token(gateway, token):
 
 
 async def test_a_rate_limit_is_429_with_its_headers(gateway, token):
-    gateway.configure(rate_limit=RateLimit(2, 60, 2))
+    gateway.configure(rate_limits=[RateLimit(2, 60, 2)])
 
     answers = [await gateway.call(token=token) for _ in range(3)]
 
@@ -243,7 +243,7 @@ async def test_a_rate_limit_is_429_with_its_headers(gateway, token):
 
 
 async def test_a_used_up_quota_is_429_until_the_period_ends(gateway, token):
-    gateway.configure(quota=Quota(1, "day"))
+    gateway.configure(quotas=[Quota(1, "day")])
 
     answers = [await gateway.call(token=token) for _ in range(2)]
 
@@ -480,7 +480,7 @@ async def test_the_path_of_the_upstream_comes_first(gateway, upstream, token):
 async def test_each_call_of_a_subscription_is_metered_once_whatever_its_end(
     gateway, upstream, token
 ):
-    gateway.configure(rate_limit=RateLimit(3, 60, 3), max_body_bytes=10)
+    gateway.configure(rate_limits=[RateLimit(3, 60, 3)], max_body_bytes=10)
     await gateway.call(token=token)
     upstream.answer = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
     await gateway.call(token=token)
