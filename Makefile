@@ -62,6 +62,10 @@ bench: $(VENV)/dev.stamp ## gateway and token service beside their peers
 	@$(BIN)/python deploy/compile_gateway.py || true
 	@$(BIN)/python -m benchmarks
 
+.PHONY: faults
+faults: $(VENV)/dev.stamp ## kill parts under load in 200 rounds and compare the books (about half an hour)
+	@TOLLGATE_FAULT_ROUNDS=$(or $(ROUNDS),200) $(BIN)/python -m pytest -n 0 -q -p no:randomly tests/faults
+
 .PHONY: compliance
 compliance: $(VENV)/dev.stamp ## run the standards' tests and write docs/compliance.md
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup tests/compliance --compliance-report docs/compliance.md

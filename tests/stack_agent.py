@@ -7,6 +7,7 @@ A process of its own, because the tests' own Django is bound to the tests' datab
 
 import json
 import sys
+import time
 
 import django
 
@@ -54,6 +55,73 @@ def counted_calls(client_id):
     from ams.metering.models import HourlyUsage
 
     return HourlyUsage.objects.filter(client_id=client_id).aggregate(n=Sum("calls"))["n"] or 0
+
+
+def counted_by_status(client_ids):
+    """What the rollups have of each client, by status."""
+    from django.db.models import Sum
+
+    from ams.metering.models import HourlyUsage
+
+    found = {client_id: {} for client_id in client_ids}
+    rows = HourlyUsage.objects.filter(client_id__in=client_ids).values_list("client_id", "status")
+    for client_id, status, calls in rows.annotate(n=Sum("calls")):
+        found[client_id][status] = calls
+    return [found[client_id] for client_id in client_ids]
+
+
+def usage_totals(api_slug):
+    """The calls of an API as the batches brought them, and as both rollups have them."""
+    from django.db import connection
+    from django.db.models import Sum
+
+    from ams.catalog.models import API
+    from ams.metering.models import DailyUsage, HourlyUsage
+
+    api_id = str(API.objects.get(slug=api_slug).pk)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum((row ->> 'calls')::int) FROM metering_usagebatchrecord, "
+            "jsonb_array_elements(document -> 'rows') AS row WHERE row ->> 'api_id' = %s",
+            [api_id],
+        )
+        (batches,) = cursor.fetchone()
+    sums = {
+        name: model.objects.filter(api_id=api_id).aggregate(n=Sum("calls"))["n"]
+        for name, model in (("hourly", HourlyUsage), ("daily", DailyUsage))
+    }
+    return {"batches": batches, **sums}
+
+
+_held = []
+
+
+def hold_rollups():
+    """Let every fold wait in the middle of its transaction, until `release_rollups`."""
+    from django.db import connection
+
+    other = connection.copy()
+    other.set_autocommit(False)
+    with other.cursor() as cursor:
+        cursor.execute("LOCK TABLE metering_dailyusage IN EXCLUSIVE MODE")
+    _held.append(other)
+
+
+def waiting_folders():
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            " AND relation = 'metering_dailyusage'::regclass"
+        )
+        return cursor.fetchone()[0]
+
+
+def release_rollups():
+    other = _held.pop()
+    other.rollback()
+    other.close()
 
 
 def apply(text):
@@ -156,6 +224,11 @@ _COMMANDS = {
         allow_exchange,
         plan_limit,
         counted_calls,
+        counted_by_status,
+        usage_totals,
+        hold_rollups,
+        waiting_folders,
+        release_rollups,
         apply,
         deliver,
         retire_api,
@@ -163,10 +236,27 @@ _COMMANDS = {
 }
 
 
+def drop_dead_connection():
+    """Be ready for a database that was killed since the last command."""
+    from django.db import Error, connection
+
+    for _ in range(20):
+        try:
+            connection.ensure_connection()
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except Error:
+            connection.close()
+            time.sleep(0.5)
+        else:
+            return
+
+
 def main():
     django.setup()
     for line in sys.stdin:
         name, arguments = json.loads(line)
+        drop_dead_connection()
         try:
             answer = {"result": _COMMANDS[name](*arguments)}
         except Exception as error:  # noqa: BLE001 - the test on the other side shows it
