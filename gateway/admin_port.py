@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
-from gateway import counters
+from gateway import counters, metrics
 
 _METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _CONNECT_SECONDS: Final = 1.0
@@ -39,7 +39,7 @@ def answer(path: str, watched: Watched) -> Page:
             return 503, _TEXT, "not ready: the public port does not answer\n"
         return 200, _TEXT, "ready\n"
     if path == "/-/metrics":
-        return 200, _METRICS_TYPE, counters.render(counters.read_workers(directory))
+        return 200, _METRICS_TYPE, metrics.render(directory)
     return 404, _TEXT, "not found\n"
 
 

@@ -10,6 +10,7 @@ import mmap
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +40,6 @@ _COUNTERS: Final = {
     "internal_errors": "Calls that failed inside the gateway.",
     "request_bytes": "Body bytes received from clients.",
     "response_bytes": "Body bytes sent to clients.",
-    "latency_microseconds": "Time spent on calls, upstream included.",
     "usage_failures": "Calls that could not be written to the usage journal.",
     "usage_calls_lost": "Calls that will never be billed: neither disk nor memory was left.",
     "usage_memory_fallbacks": "Usage segments counted in memory because the disk failed.",
@@ -81,10 +81,35 @@ _STATUSES: Final = 600
 
 _NAMES: Final = [*_COUNTERS, *_GAUGES]
 INDEX: Final = {name: at for at, name in enumerate(_NAMES)}
-_LATENCY_AT: Final = len(_NAMES)
-STATUS_AT: Final = _LATENCY_AT + len(LATENCY_BUCKETS) + 1
-_CELLS: Final = STATUS_AT + _STATUSES
+STATUS_AT: Final = len(_NAMES)
+
+# A series is what is counted of one operation: a histogram of latencies, their sum, statuses. The
+# statuses that mean something have cells of their own, the others of a class have one.
+SERIES_STATUSES: Final = (
+    *(100, 200, 201, 202, 204, 206, 300, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405),
+    *(406, 408, 409, 410, 411, 412, 413, 414, 415, 421, 422, 425, 426, 428, 429, 431, 499, 500),
+    *(501, 502, 503, 504),
+)
+MOST_SERIES: Final = 2048
+_SERIES_SUM: Final = len(LATENCY_BUCKETS) + 1
+_SERIES_STATUS: Final = _SERIES_SUM + 1
+_SERIES_CELLS: Final = _SERIES_STATUS + len(SERIES_STATUSES)
+_SERIES_AT: Final = STATUS_AT + _STATUSES
+_CELLS: Final = _SERIES_AT + MOST_SERIES * _SERIES_CELLS
 _BYTES: Final = _CELLS * 8
+
+
+def _place(status: int) -> int:
+    known = status if status in SERIES_STATUSES else min(max(status // 100, 1), 5) * 100
+    return _SERIES_STATUS + SERIES_STATUSES.index(known)
+
+
+_PLACES: Final = tuple(_place(status) for status in range(_STATUSES))
+
+
+def series_cells(number: int) -> int:
+    """Return the first cell of a series. The series 0 is of calls that reached no operation."""
+    return _SERIES_AT + number * _SERIES_CELLS
 
 
 class Counters:
@@ -104,19 +129,20 @@ class Counters:
         return int(self.cells[INDEX[name]])
 
     def observe(
-        self, status: int, microseconds: int, request_bytes: int, response_bytes: int
+        self, series: int, status: int, microseconds: int, request_bytes: int, response_bytes: int
     ) -> None:
-        """Count one finished call."""
+        """Count one finished call; `series` is the first cell of its operation's."""
         cells = self.cells
         if request_bytes:
             cells[_REQUEST_BYTES] += request_bytes
         cells[_RESPONSE_BYTES] += response_bytes
         cells[STATUS_AT + status] += 1
-        cells[_LATENCY_MICROSECONDS] += microseconds
-        cells[_LATENCY_AT + bisect_left(LATENCY_BUCKETS, microseconds)] += 1
+        cells[series + bisect_left(LATENCY_BUCKETS, microseconds)] += 1
+        cells[series + _SERIES_SUM] += microseconds
+        cells[series + _PLACES[status]] += 1
 
 
-_LATENCY_MICROSECONDS: Final = INDEX["latency_microseconds"]
+NO_SERIES: Final = series_cells(0)
 _REQUEST_BYTES: Final = INDEX["request_bytes"]
 _RESPONSE_BYTES: Final = INDEX["response_bytes"]
 
@@ -144,25 +170,23 @@ def claim_counters(directory: Path) -> Counters:
     raise RuntimeError("No free worker slot.")
 
 
-def read_workers(directory: Path) -> list[memoryview]:
-    """Return the cells of every slot that a living worker holds or held."""
-    return [
-        memoryview(data).cast("Q")
-        for path in sorted(directory.glob("worker-*"))
-        if len(data := path.read_bytes()) == _BYTES
-    ]
+def worker_paths(directory: Path) -> list[Path]:
+    """Return the file of every slot that a worker holds or held."""
+    return [path for path in sorted(directory.glob("worker-*")) if path.stat().st_size == _BYTES]
+
+
+def read_cells(path: Path) -> memoryview:
+    """Return the numbers of one slot, as they are now."""
+    return memoryview(path.read_bytes()).cast("Q")
 
 
 def read_living_workers(directory: Path) -> list[memoryview]:
     """Return the cells of every slot that a living worker holds."""
-    return [
-        memoryview(path.read_bytes()).cast("Q")
-        for path in sorted(directory.glob("worker-*"))
-        if _is_held(path)
-    ]
+    return [read_cells(path) for path in worker_paths(directory) if is_held(path)]
 
 
-def _is_held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
+    """Whether a living worker holds the slot."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -174,8 +198,15 @@ def _is_held(path: Path) -> bool:
 def remove_abandoned(directory: Path) -> None:
     """Start from zero, but for slots that a living worker holds: another gateway may run here."""
     for path in directory.glob("worker-*"):
-        if not _is_held(path):
+        if not is_held(path):
             path.unlink(missing_ok=True)
+            for kind in ("labels", "targets"):
+                beside(directory, kind, path).unlink(missing_ok=True)
+
+
+def beside(directory: Path, kind: str, worker: Path) -> Path:
+    """Return the file of a worker that says what its numbers cannot."""
+    return directory / f"{kind}-{worker.name.removeprefix('worker-')}"
 
 
 def are_ready(workers: list[memoryview], expected: int) -> bool:
@@ -184,38 +215,41 @@ def are_ready(workers: list[memoryview], expected: int) -> bool:
     return sum(1 for cells in workers if cells[version]) >= expected
 
 
-def render(workers: list[memoryview]) -> str:
-    """Return the Prometheus text format 0.0.4, summed over workers; the lowest snapshot version."""
-    return "\n".join([*_render_named(workers), *_render_calls(workers), ""])
+def read_named(workers: list[memoryview], name: str) -> int:
+    """Return a counter's sum, or what the gauges of several workers make."""
+    values = [int(cells[INDEX[name]]) for cells in workers] or [0]
+    return _REDUCE.get(name, sum)(values)
 
 
-def _render_named(workers: list[memoryview]) -> Iterator[str]:
+def descriptions() -> Iterator[tuple[str, str, str]]:
+    """Yield name, kind and meaning of everything that has one cell in a worker."""
     for name, text in _COUNTERS.items():
-        yield f"# HELP tollgate_gateway_{name}_total {text}"
-        yield f"# TYPE tollgate_gateway_{name}_total counter"
-        yield f"tollgate_gateway_{name}_total {sum(cells[INDEX[name]] for cells in workers)}"
+        yield name, "counter", text
     for name, text in _GAUGES.items():
-        values = [int(cells[INDEX[name]]) for cells in workers] or [0]
-        yield f"# HELP tollgate_gateway_{name} {text}"
-        yield f"# TYPE tollgate_gateway_{name} gauge"
-        yield f"tollgate_gateway_{name} {_REDUCE.get(name, sum)(values)}"
+        yield name, "gauge", text
 
 
-def _render_calls(workers: list[memoryview]) -> Iterator[str]:
-    yield "# HELP tollgate_gateway_calls_total Calls answered, by status."
-    yield "# TYPE tollgate_gateway_calls_total counter"
-    for status in range(_STATUSES):
-        count = sum(cells[STATUS_AT + status] for cells in workers)
-        if count:
-            yield f'tollgate_gateway_calls_total{{status="{status}"}} {count}'
-    name = "tollgate_gateway_call_seconds"
-    yield f"# HELP {name} Time from the request's head to the answer's last byte."
-    yield f"# TYPE {name} histogram"
-    total = 0
-    for at, bound in enumerate([*LATENCY_BUCKETS, None]):
-        total += sum(cells[_LATENCY_AT + at] for cells in workers)
-        label = "+Inf" if bound is None else f"{bound / 1_000_000:g}"
-        yield f'{name}_bucket{{le="{label}"}} {total}'
-    seconds = sum(cells[_LATENCY_MICROSECONDS] for cells in workers) / 1_000_000
-    yield f"{name}_sum {seconds:g}"
-    yield f"{name}_count {total}"
+def count_status(workers: list[memoryview], status: int) -> int:
+    """Return how many calls were answered with `status`."""
+    return sum(int(cells[STATUS_AT + status]) for cells in workers)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRead:
+    """What was counted of one operation: calls by latency bucket, their time, calls by status."""
+
+    buckets: list[int]
+    microseconds: int
+    statuses: dict[int, int]  # without zeros; x00 stands for what has no cell of its own
+
+
+def read_series(cells: memoryview, number: int) -> SeriesRead:
+    """Return what one worker counted of a series."""
+    start = series_cells(number)
+    row = [int(cell) for cell in cells[start : start + _SERIES_CELLS]]
+    statuses = zip(SERIES_STATUSES, row[_SERIES_STATUS:], strict=True)
+    return SeriesRead(
+        buckets=row[:_SERIES_SUM],
+        microseconds=row[_SERIES_SUM],
+        statuses={status: count for status, count in statuses if count},
+    )

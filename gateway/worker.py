@@ -23,10 +23,12 @@ from gateway.dataplane.usage_journal import UsageJournal
 from gateway.ims_client import IMSClient
 from gateway.lease_office import LeaseOffice
 from gateway.revocations import RevocationFollower
+from gateway.series import Series
 from gateway.slices import Steps, run_in_slices
 from gateway.snapshot import SnapshotFollower
 from gateway.snapshot_store import SnapshotStore
 from gateway.snapshot_tables import Tables
+from gateway.target_report import TargetReport
 from gateway.usage.alerts import UsageAlerts
 from gateway.usage.shipper import BatchRejected, UsageShipper
 from wire.usage_batch import UsageBatch
@@ -59,6 +61,8 @@ class Worker:
         self._allowances = Allowances(self._office)
         self._office.on_recovery = self._allowances.valkey_is_back
         self._upstreams = Upstreams(allow_internal=config.allows_internal_upstreams)
+        targets = config.run_directory / f"targets-{self.counters.slot}"
+        self._targets = TargetReport(self._upstreams, targets)
         self._parts = Parts(self._upstreams, self._allowances, config.issuer)
         usage_directory = config.directory / "usage"
         self._journal = UsageJournal(usage_directory, node=name)
@@ -126,6 +130,7 @@ class Worker:
             any_token_format=config.takes_any_token,
             access_log=self._access_log,
             hops=config.trusted_hops,
+            series=Series(config.run_directory / f"labels-{self.counters.slot}"),
         )
 
     def _apply(self, tables: Tables) -> Steps[None]:
@@ -164,6 +169,7 @@ class Worker:
             self.counters.set("cached_bytes", cache.size_bytes)
             self.counters.set("limit_leases", len(self._allowances))
             self.counters.set("calls_in_flight", len(self.plane.in_flight))
+            self._targets.export()
             self._alerts.export()
             if os.getppid() != _PARENT:
                 # The parent was killed: nobody would ever stop this process.

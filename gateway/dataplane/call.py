@@ -38,8 +38,12 @@ class Inbound(Protocol):
 
     def answer(
         self, status: int, fields: Fields, body: bytes, *, length: int = -1, closes: bool = False
-    ) -> None:
-        """Send the whole answer; `length` is that of the body a HEAD does not get."""
+    ) -> "Awaitable[None] | None":
+        """Send the whole answer; `length` is that of the body a HEAD does not get.
+
+        Meters the call directly before the last bytes leave. They have not left yet where something
+        to wait for is returned.
+        """
 
     def begin(self, status: int, fields: Fields, *, length: int = -1, closes: bool = False) -> None:
         """Send the head of an answer whose body follows."""
@@ -47,8 +51,8 @@ class Inbound(Protocol):
     def write(self, piece: bytes) -> "Awaitable[None] | None":
         """Send a piece of the body; wait for what is returned before the next."""
 
-    def finish(self) -> None:
-        """Note that the body is complete."""
+    def finish(self, last: bytes = b"") -> "Awaitable[None] | None":
+        """Send the last piece of the body, and with it the end; as `answer` does."""
 
     def close(self) -> None:
         """Cut the connection if the answer is not complete."""
@@ -76,6 +80,7 @@ class Call:
         "has_read_body",
         "host",
         "inbound",
+        "is_metered",
         "is_waiting",
         "method",
         "phantom",
@@ -127,6 +132,7 @@ class Call:
         self.response_bytes = 0
         self.status = 0  # 0 until the answer has begun
         self.cause = BY_CLIENT  # whose doing the status is
+        self.is_metered = False
 
     def client_left(self) -> None:
         """Stop working for a client that has gone."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable
 from typing import Final
 
-from gateway.dataplane import headers, ledger
+from gateway.dataplane import headers
 from gateway.dataplane.call import Call
 from gateway.dataplane.decision import Decision
 from gateway.dataplane.errors import (
@@ -40,6 +40,8 @@ _FAILURES: Final = (
     upstream_errors.RequestBodyMismatch,
     ValueError,  # a header that cannot be written
 )
+# What a kernel takes at once of a connection whose client has read all before.
+_LAST_APART_BYTES: Final = 32 * 1024
 _SERVER: Final = (b"server", b"tollgate")
 _FORWARDED_HTTPS: Final = (b"x-forwarded-proto", b"https")
 _FORWARDED_HTTP: Final = (b"x-forwarded-proto", b"http")
@@ -87,7 +89,9 @@ async def _exchange(plane: Plane, call: Call) -> None:
     if response.body is None:
         await _stream(plane, call, response)
     else:
-        _send_whole(plane, call, response, response.body)
+        waiting = _send_whole(call, response, response.body)
+        if waiting is not None:
+            await waiting
 
 
 def _target(call: Call, decision: Decision, strip: int) -> bytes:
@@ -139,14 +143,16 @@ def _response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.He
     return fields, length
 
 
-def _send_whole(plane: Plane, call: Call, response: UpstreamResponse, body: bytes) -> None:
+def _send_whole(call: Call, response: UpstreamResponse, body: bytes) -> Awaitable[None] | None:
     fields, length = _response_fields(call, response)
     call.status = response.status
     call.cause = BY_UPSTREAM
     call.response_bytes = len(body)
-    ledger.close(plane, call)
+    if len(body) > _LAST_APART_BYTES:
+        call.inbound.begin(response.status, fields, length=len(body))
+        return _send_last(call, body)
     length_of_head = int(length) if length and call.method == "HEAD" else -1
-    call.inbound.answer(response.status, fields, body, length=length_of_head)
+    return call.inbound.answer(response.status, fields, body, length=length_of_head)
 
 
 async def _stream(plane: Plane, call: Call, response: UpstreamResponse) -> None:
@@ -158,7 +164,7 @@ async def _stream(plane: Plane, call: Call, response: UpstreamResponse) -> None:
     try:
         if not call.client_gone:
             call.inbound.begin(response.status, fields, length=announced)
-            await _send_pieces(plane, call, response, announced)
+            await _send_pieces(call, response, announced)
     except upstream_errors.UpstreamError:
         # Begun already: the front cuts the connection, so the client sees that it is not whole.
         if not call.client_gone:
@@ -166,20 +172,34 @@ async def _stream(plane: Plane, call: Call, response: UpstreamResponse) -> None:
             plane.counters.add("upstream_errors")
     finally:
         response.abort()
-        ledger.close(plane, call)
 
 
-async def _send_pieces(plane: Plane, call: Call, response: UpstreamResponse, length: int) -> None:
+async def _send_pieces(call: Call, response: UpstreamResponse, length: int) -> None:
     write = call.inbound.write
     while piece := await response.read():
         call.response_bytes += len(piece)
         if call.response_bytes == length:
-            ledger.close(plane, call)
+            break
         waiting = write(piece)
         if waiting is not None:
             await waiting
-    ledger.close(plane, call)
-    call.inbound.finish()
+    await _send_last(call, piece)
+
+
+async def _send_last(call: Call, piece: bytes) -> None:
+    """Send the last piece; of a long one the last byte when the others have left the process.
+
+    With its last byte a call is counted, and a long piece may wait here for a slow client.
+    """
+    inbound = call.inbound
+    if len(piece) > _LAST_APART_BYTES:
+        waiting = inbound.write(piece[:-1])
+        if waiting is not None:
+            await waiting
+        piece = piece[-1:]
+    waiting = inbound.finish(piece)
+    if waiting is not None:
+        await waiting
 
 
 def _as_refusal(error: Exception) -> Refusal:

@@ -62,15 +62,14 @@ async def serve_call(plane: Plane, inbound: Inbound, taken: tuple[Stage, ...] = 
             if pending is not None:
                 await pending
     except Refusal as refusal:
-        _refuse(plane, call, refusal)
+        await _refuse(plane, call, refusal)
     except asyncio.CancelledError:
         if not call.client_gone:
             raise
     except Exception:  # noqa: BLE001 - a defect must end in an answer, and in the log
-        _refuse(plane, call, _note_defect(plane, call))
+        await _refuse(plane, call, _note_defect(plane, call))
     finally:
-        if call.client_gone or call in plane.in_flight:
-            _leave(plane, call)
+        _leave(plane, call)
         inbound.close()
 
 
@@ -82,14 +81,14 @@ def _note_defect(plane: Plane, call: Call) -> Refusal:
 
 
 def _leave(plane: Plane, call: Call) -> None:
-    """Close the account of a call that nobody closed, and count the client that left."""
+    """Close the call's account, and count the client that left."""
     call.status = call.status or _CLIENT_CLOSED_REQUEST
     ledger.close(plane, call)
     if call.client_gone:
         plane.counters.add("client_disconnects")
 
 
-def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
+async def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
     if call.status:
         # An answer has begun: the front cuts the connection, which the client notices.
         call.cause = BY_GATEWAY
@@ -105,5 +104,6 @@ def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
     call.status = refusal.status
     call.cause = BY_GATEWAY if refusal.status >= 500 else BY_CLIENT
     call.response_bytes = len(body)
-    ledger.close(plane, call)
-    call.inbound.answer(refusal.status, fields, body, closes=refusal.closes)
+    waiting = call.inbound.answer(refusal.status, fields, body, closes=refusal.closes)
+    if waiting is not None:
+        await waiting

@@ -9,6 +9,7 @@ from gateway.dataplane.call import Call
 from gateway.dataplane.exchange import Exchange
 from gateway.dataplane.trusted_hops import TrustedHops
 from gateway.dataplane.usage_journal import MeterKey
+from gateway.series import Series
 
 if TYPE_CHECKING:
     from gateway.dataplane.configuration import Configuration
@@ -52,6 +53,7 @@ class Plane:
         any_token_format: bool = False,
         access_log: AccessLog | None = None,
         hops: TrustedHops | None = None,
+        series: Series | None = None,
     ) -> None:
         self.exchange = exchange
         self.journal = journal
@@ -61,6 +63,7 @@ class Plane:
         self.access_log = access_log
         self.hops = hops or TrustedHops()
         self.has_hops = bool(self.hops)
+        self.series = series or Series()
         self.configuration: Configuration | None = None
         self.in_flight: set[Call] = set()
         self.good_hosts: set[bytes] = set()  # Host values that passed before, port and all

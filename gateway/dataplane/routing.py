@@ -42,6 +42,16 @@ class Route:
     scope_text: str
     strip: int  # length of the API's base path, which is not forwarded
     group: tuple[API, ...]  # of the tree it is in
+    tally: "Tally"
+
+
+class Tally:
+    """Where the calls of a route are counted: the first cell of its series; 0 before the first."""
+
+    __slots__ = ("series",)
+
+    def __init__(self) -> None:
+        self.series = 0
 
 
 class _Node:
@@ -176,6 +186,7 @@ def _route(group: _Group, api: API, operation: Operation) -> Route:
         scope_text=" ".join(operation.scopes),
         strip=len(api.base_path.encode()),
         group=group,
+        tally=Tally(),
     )
 
 

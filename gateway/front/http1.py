@@ -106,6 +106,7 @@ class Http1Connection:
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
+        self.front.take_over(self._transport)
         self.front.connections.add(self)
 
     def data_received(self, data: bytes) -> None:

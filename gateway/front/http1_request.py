@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gateway.dataplane import ledger
 from gateway.dataplane.call import Call, Fields
 from gateway.dataplane.errors import IncompleteBody, Refusal
 from gateway.front import answer_head
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _NOTHING: Final = -1  # no body may follow
 _CHUNKS: Final = -2
 _UNTIL_CLOSE: Final = -3  # HTTP/1.0 has no chunks
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 _ONE_WRITE_BYTES: Final = 16 * 1024
 _BODILESS: Final = frozenset({204, 304})
 
@@ -129,7 +131,10 @@ class Http1Request:
             own = b"content-length: %d\r\n" % len(body)
         own += self._persistence(connection, closes=closes)
         date = connection.front.date
-        connection.write(answer_head.encode_head(status, fields, own, date) + body)
+        data = answer_head.encode_head(status, fields, own, date) + body
+        if self.call is not None:
+            ledger.meter(connection.front.plane, self.call)
+        connection.write(data)
         self._end(connection)
 
     def begin(self, status: int, fields: Fields, *, length: int = -1, closes: bool = False) -> None:
@@ -168,17 +173,23 @@ class Http1Request:
             connection.write(piece)
         return connection.writable()
 
-    def finish(self) -> None:
-        """Note that the body is complete."""
+    def finish(self, last: bytes = b"") -> None:
+        """Send the last piece of the body, and with it the end."""
         connection = self._connection
         if connection is None or self._is_over:
             return
         if self._framing == _CHUNKS:
-            connection.write(b"0\r\n\r\n")
-        if self._framing > 0 and self._left:
+            last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(last), last) if last else _LAST_CHUNK
+        elif self._framing == _NOTHING:
+            last = b""
+        elif self._framing != _UNTIL_CLOSE and len(last) != self._left:
             self._cut()
-        else:
-            self._end(connection)
+            return
+        if self.call is not None:
+            ledger.meter(connection.front.plane, self.call)
+        if last:
+            connection.write(last)
+        self._end(connection)
 
     def close(self) -> None:
         """Cut the connection if the answer is not complete."""

@@ -8,6 +8,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import NoSuchStreamError, ProtocolError, StreamClosedError
 
+from gateway.dataplane import ledger
 from gateway.dataplane.call import Call, Fields
 from gateway.dataplane.errors import BadRequest, IncompleteBody, Refusal
 from gateway.front import answer_head, request_head
@@ -87,13 +88,12 @@ class Http2Request:
 
     def answer(
         self, status: int, fields: Fields, body: bytes, *, length: int = -1, closes: bool = False
-    ) -> None:
+    ) -> "asyncio.Future[None] | None":
         """Send the whole answer; `length` is that of the body a HEAD does not get."""
         if status not in _BODILESS and length < 0 and (body or self.method != "HEAD"):
             length = len(body)
         self.begin(status, fields, length=length, closes=closes)
-        self.write(body)
-        self.finish()
+        return self.finish(body)
 
     def begin(self, status: int, fields: Fields, *, length: int = -1, closes: bool = False) -> None:
         """Send the head of an answer whose body follows. The connection is for others, too."""
@@ -128,16 +128,18 @@ class Http2Request:
         self.send_on()
         if not self._outbox:
             return None
-        if self._room is None or self._room.done():
-            self._room = self._front.loop.create_future()
-        return self._room
+        return self._wait_for_room()
 
-    def finish(self) -> None:
-        """Note that the body is complete."""
+    def finish(self, last: bytes = b"") -> "asyncio.Future[None] | None":
+        """Send the last piece of the body, and with it the end; wait for what is returned."""
         if self._is_finished:
-            return
+            return None
         self._is_finished = True
+        if last and not self._has_no_body:
+            self._waits_since = self._front.now
+            self._outbox += last
         self.send_on()
+        return None if self._is_over or self._connection is None else self._wait_for_room()
 
     def close(self) -> None:
         """Reset the stream if the answer is not complete."""
@@ -174,12 +176,12 @@ class Http2Request:
             return
         try:
             self._send_outbox(connection)
-            if not self._outbox and self._is_finished:
+            if not self._outbox and self._is_finished and not connection.is_paused:
                 connection.h2.end_stream(self._stream_id)
                 self._end(connection)
         except ProtocolError:
             self.note_departure()  # the stream is closed; its event comes, or has come
-        if not self._outbox:
+        if not self._outbox and (self._is_over or not self._is_finished):
             self._wake_writer()
 
     def check_progress(self) -> None:
@@ -208,6 +210,11 @@ class Http2Request:
         finally:
             self._reader = None
 
+    def _wait_for_room(self) -> "asyncio.Future[None]":
+        if self._room is None or self._room.done():
+            self._room = self._front.loop.create_future()
+        return self._room
+
     def _wake_writer(self) -> None:
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
@@ -228,6 +235,8 @@ class Http2Request:
         if not self.has_whole_body:
             # The rest of the request is not wanted (RFC 9113 §8.1).
             connection.h2.reset_stream(self._stream_id, ErrorCodes.NO_ERROR)
+        if self.call is not None:
+            ledger.meter(self._front.plane, self.call)
         self._leave(connection)
 
     def _cut(self, code: ErrorCodes) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gateway.counters import private_counters
+from gateway.dataplane import ledger
 from gateway.dataplane.allowances import Allowances
 from gateway.dataplane.call import Call
 from gateway.dataplane.configuration import prepare_configuration
@@ -145,6 +146,7 @@ class FakeInbound:
     headers: list[tuple[bytes, bytes]]
     announces_body: bool
     chunks: list[bytes]
+    plane: Plane
     on_send: Callable | None = None
     scheme: str = "https"
     peer: str = "203.0.113.9"
@@ -160,6 +162,7 @@ class FakeInbound:
         if self.method != "HEAD" and status != 204:
             length = len(body)
         self.begin(status, fields, length=length, closes=closes)
+        ledger.meter(self.plane, self.call)
         self.sent.body = b"" if self.method == "HEAD" else body
         self.sent.is_complete = True
         if self.on_send is not None:
@@ -179,8 +182,11 @@ class FakeInbound:
         self.sent.body += piece
         return self.on_send({"body": piece}) if self.on_send is not None else None
 
-    def finish(self) -> None:
+    def finish(self, last=b""):
+        ledger.meter(self.plane, self.call)
+        waiting = self.write(last) if last else None
         self.sent.is_complete = True
+        return waiting
 
     def close(self) -> None:
         """An answer that is not complete stays so."""
@@ -278,6 +284,7 @@ class Harness:
             headers=fields,
             announces_body=http_version != "2",
             chunks=list(body),
+            plane=self.plane,
             on_send=on_send,
             peer=peer,
         )

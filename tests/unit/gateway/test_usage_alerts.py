@@ -1,6 +1,6 @@
 from types import SimpleNamespace
 
-from gateway import counters
+from gateway import counters, metrics
 from gateway.usage.alerts import UsageAlerts
 
 
@@ -17,7 +17,7 @@ def test_every_alert_is_in_the_metrics():
 
     UsageAlerts(*make_sources(), cells).export()
 
-    page = counters.render([cells.cells])
+    page = list(metrics.render_named([cells.cells]))
     for line in (
         "tollgate_gateway_usage_calls_lost_total 3",
         "tollgate_gateway_usage_memory_fallbacks_total 1",
@@ -26,7 +26,7 @@ def test_every_alert_is_in_the_metrics():
         "tollgate_gateway_usage_segments_discarded_total 4",
         "tollgate_gateway_usage_spool_bytes 262144",
     ):
-        assert line in page.splitlines()
+        assert line in page
 
 
 def test_an_event_is_counted_once_and_outlives_the_worker():
@@ -49,6 +49,6 @@ def test_workers_share_one_spool():
     for cells in workers:
         UsageAlerts(*make_sources(), cells).export()
 
-    page = counters.render([cells.cells for cells in workers])
+    page = list(metrics.render_named([cells.cells for cells in workers]))
 
-    assert "tollgate_gateway_usage_spool_bytes 262144" in page.splitlines()
+    assert "tollgate_gateway_usage_spool_bytes 262144" in page
