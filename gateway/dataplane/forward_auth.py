@@ -13,6 +13,7 @@ The port believes what it is told about the client: only the proxy may reach it.
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, cast
 
+from gateway.counters import NO_SERIES
 from gateway.dataplane import ledger
 from gateway.dataplane.call import Fields, Inbound
 from gateway.dataplane.errors import BadRequest, NotFound, Refusal, render
@@ -113,7 +114,7 @@ class Question:
         """Never called: nothing is streamed."""
         raise NotImplementedError
 
-    def finish(self) -> None:
+    def finish(self, last: bytes = b"") -> None:
         """Note nothing."""
 
     def close(self) -> None:
@@ -162,7 +163,7 @@ def _refuse(plane: "Plane", asked: Inbound, refusal: Refusal) -> None:
     """Answer a question that is none."""
     request_id = plane.next_request_id()
     fields, body = render(refusal, request_id, [(b"x-request-id", request_id)])
-    plane.counters.observe(refusal.status, 0, 0, len(body))
+    plane.counters.observe(NO_SERIES, refusal.status, 0, 0, len(body))
     asked.answer(refusal.status, fields, body)
     asked.close()
 
