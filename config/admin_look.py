@@ -34,3 +34,8 @@ def site_icon(request: HttpRequest) -> str:
 def favicon(request: HttpRequest) -> str:
     del request
     return static("portal/favicon.svg")
+
+
+def style(request: HttpRequest) -> str:
+    del request
+    return static("config/admin.css")

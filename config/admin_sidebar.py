@@ -25,6 +25,35 @@ _GROUPS: Final = (
             ("billing", "Invoice", "receipt_long"),
         ),
     ),
+    (
+        "Identity",
+        (
+            ("ims", "User", "person"),
+            ("ims", "Client", "apps"),
+            ("ims", "ProtectedResource", "shield"),
+            ("ims", "Consent", "fact_check"),
+            ("ims", "Grant", "key"),
+            ("ims", "SigningKey", "signature"),
+            ("ims", "AuditEvent", "history"),
+        ),
+    ),
+    (
+        "Registration and exchange",
+        (
+            ("ims", "RegistrationPolicy", "rule"),
+            ("ims", "InitialAccessToken", "confirmation_number"),
+            ("ims", "TokenExchangePolicy", "swap_horiz"),
+        ),
+    ),
+    (
+        "Sign-in",
+        (
+            ("account", "EmailAddress", "mail"),
+            ("mfa", "Authenticator", "phonelink_lock"),
+            ("usersessions", "UserSession", "devices"),
+            ("auth", "Group", "group"),
+        ),
+    ),
 )
 _OTHER_ICON: Final = "database"
 

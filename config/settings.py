@@ -156,10 +156,10 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
-ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # of what an intruder would change
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urllib.parse.urlsplit(ISSUER).scheme
 ACCOUNT_ADAPTER = "ims.account_adapter.AccountAdapter"
 ACCOUNT_FORMS = {"login": "ims.login_form.LoginForm"}
@@ -250,14 +250,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
 # --- pages ---
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = "UTC"
-USE_TZ = True
 STATIC_URL = "/static/"
 # An image collects the files when it is built; a checkout serves them from where they are.
 STATIC_ROOT = env.text("TOLLGATE_STATIC_ROOT", "") or None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
-WHITENOISE_AUTOREFRESH = False
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -287,6 +286,7 @@ UNFOLD = {
     "SITE_ICON": admin_look.site_icon,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": admin_look.favicon}],
     "COLORS": {"primary": admin_look.PRIMARY},
+    "STYLES": [admin_look.style],
     "SIDEBAR": {"show_search": True, "navigation": "config.admin_sidebar.navigation"},
 }
 

@@ -16,6 +16,7 @@ from ims.services.change_password import change_password
 from ims.services.record_audit_event import record_audit_event
 from ims.throttle import Purpose
 from ims.usernames import propose_username
+from ims.views.account_words import describe_browser
 
 # allauth tells a person of these by mail, which is where it lets us know as well.
 _NOTIFIED: Final = {
@@ -137,7 +138,9 @@ class AccountAdapter(DefaultAccountAdapter):
                 subject=str(user.subject),
                 detail={"kind": kind} if template_prefix.startswith("mfa/") else None,
             )
-        super().send_notification_mail(template_prefix, user, context, email)
+        browser = describe_browser(self.request.META.get("HTTP_USER_AGENT", ""))
+        told = {"browser": browser} | (context or {})
+        super().send_notification_mail(template_prefix, user, told, email)
 
 
 def _login_of(credentials: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from config.first_run.demo_people import (
     DEVELOPER_EMAIL,
     read_demo_passwords,
 )
+from config.first_run.own_portal import register_own_portal
 from config.first_run.quickstart import (
     Administrator,
     DemoClient,
@@ -31,7 +32,6 @@ from config.first_run.quickstart import (
 from portal.models import Application, Developer
 from portal.services.delete_application import delete_application
 from portal.services.register_application import register_application
-from portal.services.register_portal_client import register_portal_client
 from portal.subscriber import subscriber_of
 
 _API_SLUG: Final = "orders"
@@ -62,7 +62,7 @@ def seed_demo() -> Quickstart:
     What an earlier seed left and still works is kept. Raises PortalError, AMSError and
     DemoCatalogMissing.
     """
-    register_portal_client()
+    register_own_portal()
     deliver_resource_registrations()
     demo = _find_demo()
     client = _find_caller(demo) or _register_caller(demo)

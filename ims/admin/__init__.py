@@ -5,6 +5,9 @@ allauth's, with its rate limits and second factor, which the admin's own page wo
 """
 
 from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
@@ -16,6 +19,7 @@ from ims.admin.initial_access_tokens import InitialAccessTokenAdmin
 from ims.admin.keys import SigningKeyAdmin
 from ims.admin.registration_policies import RegistrationPolicyAdmin
 from ims.admin.resources import ProtectedResourceAdmin
+from ims.admin.sign_in import AuthenticatorAdmin, EmailAddressAdmin, UserSessionAdmin
 from ims.admin.token_exchange_policies import TokenExchangePolicyAdmin
 from ims.admin.users import UserAdmin, change_own_password
 from ims.models import (
@@ -33,6 +37,10 @@ from ims.models import (
 
 admin.site.unregister(Group)
 admin.site.register(Group, GroupAdmin)
+admin.site.unregister([EmailAddress, Authenticator, UserSession])
+admin.site.register(EmailAddress, EmailAddressAdmin)
+admin.site.register(Authenticator, AuthenticatorAdmin)
+admin.site.register(UserSession, UserSessionAdmin)
 admin.site.register(User, UserAdmin)
 admin.site.register(Grant, GrantAdmin)
 admin.site.register(Consent, ConsentAdmin)

@@ -1,6 +1,8 @@
 """Pages that show and never change."""
 
-from django.http import HttpRequest
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
 
@@ -24,3 +26,12 @@ class ReadOnlyAdmin(ModelAdmin):
         """Every field of the page."""
         del request, obj
         return [name for name in self.fields or () if isinstance(name, str)]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Offer no "Save" where there is nothing to change."""
+        if not context["adminform"].form.fields and not context["inline_admin_formsets"]:
+            context |= {"show_save": False, "show_save_and_continue": False}
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response

@@ -67,3 +67,6 @@ class AuditSeal(models.Model):
 
     class Meta:
         verbose_name = "audit seal"
+
+    def __str__(self) -> str:
+        return f"Seal {self.number}"

@@ -105,3 +105,6 @@ class InitialAccessToken(models.Model):
     uses_left = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
     expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.label

@@ -20,3 +20,6 @@ class SigningKey(models.Model):
     retired_at = models.DateTimeField(null=True, blank=True)
     # Somebody else may sign with it: never published again, and nothing it signed is believed.
     compromised_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.algorithm} {self.kid[:8]}"

@@ -32,8 +32,6 @@ def test_subscribing_needs_no_mouse(stack, visitor):
     reach(page, "password")
     page.keyboard.type(developer["password"])
     press_with_keyboard(page, "Sign in")
-    if visitor.is_asked_for_consent():
-        press_with_keyboard(page, "Allow")
 
     press_with_keyboard(page, "APIs")
     press_with_keyboard(page, "Orders")

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from config.first_run.own_portal import register_own_portal
 from portal.errors import PortalError
-from portal.services.register_portal_client import register_portal_client
 
 
 class Command(BaseCommand):
@@ -13,7 +13,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            client = register_portal_client()
+            client = register_own_portal()
         except PortalError as error:
             raise CommandError(f"The portal could not be registered: {error}") from error
         self.stdout.write(f"The portal is client {client.client_id}.")

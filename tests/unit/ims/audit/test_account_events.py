@@ -80,6 +80,22 @@ def test_failed_sign_in_names_the_account_and_never_what_was_typed(client, perso
     assert "wrong-" not in str([(event.__dict__) for event in (known, unknown)])
 
 
+def test_person_is_told_by_mail_what_changed_when_and_from_where(browser, person, mailoutbox):
+    new = "Another-pass-9f2"
+    browser.post(
+        "/accounts/password/change/",
+        {"oldpassword": flow.PASSWORD, "password1": new, "password2": new},
+        REMOTE_ADDR="192.0.2.7",
+        HTTP_USER_AGENT="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
+    )
+
+    (message,) = mailoutbox
+    assert message.to == [person.email]
+    assert "password has been changed" in message.body
+    assert "from 192.0.2.7 (Firefox on Linux)" in message.body
+    assert new not in message.body
+
+
 def test_sign_out_is_recorded(browser, person):
     browser.post("/accounts/logout/")
 
