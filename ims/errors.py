@@ -115,6 +115,12 @@ class RequestURINotSupported(OAuthError):
     code = "request_uri_not_supported"
 
 
+class RegistrationNotSupported(OAuthError):
+    """OpenID Connect Core §3.1.2.6: its §7.2.1 is for self-issued providers."""
+
+    code = "registration_not_supported"
+
+
 class Throttled(OAuthError):
     """RFC 6585 §4: too many failures; `retry_after_seconds` says when the next try is free."""
 

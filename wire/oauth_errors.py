@@ -170,12 +170,6 @@ class UnapprovedSoftwareStatement(OAuthError):
     code = "unapproved_software_statement"
 
 
-class UnsupportedTokenType(OAuthError):
-    """RFC 7009 §2.2.1."""
-
-    code = "unsupported_token_type"
-
-
 class TemporarilyUnavailable(OAuthError):
     code = "temporarily_unavailable"
     status = 503

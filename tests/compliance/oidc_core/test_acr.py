@@ -87,6 +87,7 @@ def test_essential_second_factor_is_asked_for(browser, app, secret):
     assert claims["acr"] == "2"
 
 
+@pytest.mark.compliance("OpenID Connect Core", "5.5.1.1", "an essential acr cannot be gone round")
 def test_page_of_the_second_factor_cannot_be_skipped(browser, app, secret):
     page = flow.authorize(browser, app.client, acr_values="2")
 

@@ -82,7 +82,7 @@ def set_up_passkey(person, **how):
     return passkey
 
 
-@pytest.mark.compliance("OIDC Core 1.0", "2", "amr and acr of a password")
+@pytest.mark.compliance("OpenID Connect Core", "2", "amr and acr of a password")
 def test_password_is_one_factor(client, person, app):
     flow.sign_in(client, person)
 
@@ -159,7 +159,7 @@ def test_passkey_of_another_site_is_refused(client, person):
     assert "_auth_user_id" not in client.session
 
 
-@pytest.mark.compliance("OIDC Core 1.0", "2", "auth_time is the moment of the last proof")
+@pytest.mark.compliance("OpenID Connect Core", "2", "auth_time is the moment of the last proof")
 def test_proving_it_again_moves_auth_time(client, person, app):
     flow.sign_in(client, person)
     first = claims_of(client, app)["auth_time"]

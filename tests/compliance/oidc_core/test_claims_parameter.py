@@ -87,6 +87,7 @@ def test_claims_beyond_the_scopes_are_not_told(browser, app):
     assert "name" in userinfo.json()
 
 
+@pytest.mark.compliance("OpenID Connect Core", "5.5", "claims asked for replace none of the token")
 def test_claims_never_replace_the_tokens_own(browser, app, person):
     document = {"id_token": {"iss": {"value": "https://evil.example"}, "aud": None, "exp": None}}
 
@@ -122,6 +123,7 @@ def test_unknown_members_are_ignored(browser, app):
     assert "code" in flow.answer_of(ask(browser, app, document))
 
 
+@pytest.mark.compliance("OpenID Connect Core", "5.5", "malformed claims are invalid_request")
 @pytest.mark.parametrize(
     "document",
     [

@@ -52,6 +52,9 @@ def test_hint_of_another_person_is_login_required(client, app, person, prompt):
     assert answer["error"] == "login_required"
 
 
+@pytest.mark.compliance(
+    "OpenID Connect Core", "3.1.2.1", "a hint that is no ID token of ours is refused"
+)
 def test_hint_of_another_client_or_nonsense_is_refused(client, app, person):
     flow.sign_in(client, person)
     other = flow.make_code_client().client

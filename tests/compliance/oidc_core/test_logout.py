@@ -76,6 +76,7 @@ def test_without_hint_the_person_is_asked(browser, app):
     assert not is_signed_in(browser)
 
 
+@pytest.mark.compliance("RP-Initiated Logout", "4", "a hint about somebody else signs nobody out")
 def test_hint_about_another_person_asks(browser, app):
     other = flow.make_person("eve@example.com")
 
@@ -83,6 +84,7 @@ def test_hint_about_another_person_asks(browser, app):
     assert is_signed_in(browser)
 
 
+@pytest.mark.compliance("RP-Initiated Logout", "4", "a hint that is not valid signs nobody out")
 @pytest.mark.parametrize(
     "make",
     [
@@ -113,6 +115,7 @@ def test_return_address_needs_a_client(browser):
     assert leave(browser, post_logout_redirect_uri=RETURN_TO).status_code == 400
 
 
+@pytest.mark.compliance("RP-Initiated Logout", "2", "client_id must be that of the hint")
 def test_client_must_be_that_of_the_hint(browser, app, person):
     response = leave(browser, id_token_hint=hint(app, person), client_id="another")
 

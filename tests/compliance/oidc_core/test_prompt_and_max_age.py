@@ -126,6 +126,7 @@ def test_max_age_asks_again_only_when_it_is_exceeded(client, trusted, person):
     assert silent["error"] == "login_required"
 
 
+@pytest.mark.compliance("OpenID Connect Core", "3.1.2.1", "a malformed max_age is invalid_request")
 @pytest.mark.parametrize("max_age", ["-1", "soon", "1.5", "٣"])
 def test_malformed_max_age_is_refused(client, app, max_age):
     answer = flow.answer_of(flow.authorize(client, app, max_age=max_age))

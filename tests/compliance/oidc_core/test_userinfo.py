@@ -57,6 +57,7 @@ def test_openid_alone_opens_the_subject_only(client, app, person):
     }
 
 
+@pytest.mark.compliance("OpenID Connect Core", "5.7", "email_verified says what is known")
 def test_unverified_address_is_told_apart(client, app, person):
     token = token_for(client, app, person, "openid email")
     EmailAddress.objects.update(verified=False)

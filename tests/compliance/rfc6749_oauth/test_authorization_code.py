@@ -107,16 +107,19 @@ def test_other_redirect_uri_is_refused(browser, app, uri):
     assert "redirect_uri" in refusal(flow.exchange(browser, app, code, redirect_uri=uri))
 
 
+@pytest.mark.compliance("RFC 6749", "5.2", "an unknown code is invalid_grant")
 def test_unknown_code_is_refused(browser, app):
     unknown = bearer.mint(bearer.Prefix.AUTHORIZATION_CODE)
 
     assert "unknown" in refusal(flow.exchange(browser, app, unknown))
 
 
+@pytest.mark.compliance("RFC 6749", "5.2", "a missing parameter is invalid_request")
 def test_missing_code_is_named(browser, app):
     assert "code: " in refusal(flow.exchange(browser, app, None), "invalid_request")
 
 
+@pytest.mark.compliance("RFC 6749", "5.2", "a code of a revoked authorization is invalid_grant")
 def test_code_of_a_revoked_grant_is_refused(browser, app):
     code = flow.obtain_code(browser, app.client)
     revoke_grant(grant=Grant.objects.get())
@@ -196,6 +199,7 @@ def test_unknown_grant_type_is_named_with_the_supported(browser, app):
     assert "authorization_code" in description
 
 
+@pytest.mark.compliance("RFC 6749", "5.2", "a missing grant type is invalid_request")
 def test_missing_grant_type_is_named(browser, app):
     assert "grant_type" in refusal(flow.post_token(browser, app), "invalid_request")
 

@@ -49,6 +49,7 @@ def test_missing_client_gets_a_page(client, app):
     assert "client_id" in page(flow.authorize(client, app, client_id=None))
 
 
+@pytest.mark.compliance("RFC 6749", "4.1.2.1", "a disabled client never causes a redirect")
 def test_disabled_client_gets_a_page(client, app):
     Client.objects.update(disabled_at=timezone.now())
 
@@ -74,6 +75,7 @@ def test_other_redirect_uri_gets_a_page(client, app, uri):
     assert flow.REDIRECT_URI not in text  # the registered ones are not read out
 
 
+@pytest.mark.compliance("RFC 6749", "3.1.2.4", "without a valid redirect URI MUST NOT redirect")
 def test_missing_redirect_uri_gets_a_page(client, app):
     assert "redirect_uri" in page(flow.authorize(client, app, redirect_uri=None))
 
@@ -111,6 +113,7 @@ def test_other_response_type_is_refused(client, app, response_type):
     refusal(flow.authorize(client, app, response_type=response_type), "unsupported_response_type")
 
 
+@pytest.mark.compliance("RFC 6749", "4.1.2.1", "a missing parameter is invalid_request")
 def test_missing_response_type_is_named(client, app):
     response = flow.authorize(client, app, response_type=None)
 
@@ -123,6 +126,7 @@ def test_other_response_mode_is_refused(client, app):
     assert "response_mode" in refusal(response, "invalid_request")
 
 
+@pytest.mark.compliance("RFC 6749", "4.1.2.1", "a client without codes is unauthorized_client")
 def test_client_without_the_grant_type_is_refused(client):
     app = flow.make_code_client(grant_types=["client_credentials"]).client
 
@@ -160,11 +164,26 @@ def test_scope_of_no_resource_asked_for_is_refused(client, app):
 
 @pytest.mark.parametrize(
     ("name", "error"),
-    [("request", "request_not_supported"), ("request_uri", "request_uri_not_supported")],
+    [
+        ("request", "request_not_supported"),
+        ("request_uri", "request_uri_not_supported"),
+        ("registration", "registration_not_supported"),
+    ],
 )
-@pytest.mark.compliance("OpenID Connect Core", "6.1", "request objects are refused, not ignored")
-def test_request_object_is_refused(client, app, name, error):
+@pytest.mark.compliance(
+    "OpenID Connect Core", "3.1.2.6", "what is not supported is refused, not ignored"
+)
+def test_request_object_or_registration_is_refused(client, app, name, error):
     refusal(flow.authorize(client, app, **{name: "x"}), error)
+
+
+@pytest.mark.compliance("RFC 6749", "4.1.2.1", "access_denied when the person said no")
+def test_refusal_of_the_person_is_told(client, app):
+    browser = flow.sign_in(client, flow.make_person())
+
+    response = flow.decide(browser, flow.authorize(browser, app), "deny")
+
+    refusal(response, "access_denied")
 
 
 def test_answer_is_not_cached_and_sends_no_referer_abroad(client, app):

@@ -103,6 +103,7 @@ def test_no_scope_at_all_is_refused(client):
     assert "at least one" in refusal(ask(client, make_client()), "invalid_scope")
 
 
+@pytest.mark.compliance("RFC 6749", "3.3", "a malformed scope is invalid_scope")
 @pytest.mark.parametrize("scope", ['a"b', "a\\b", "ü", "x" * 129])
 def test_malformed_scope_is_refused_without_echo(client, scope):
     assert scope not in refusal(ask(client, make_client(), scope=scope), "invalid_scope")

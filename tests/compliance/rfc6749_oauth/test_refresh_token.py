@@ -60,18 +60,21 @@ def test_refresh_token_of_another_client_is_refused_and_stays_good(browser, app,
     assert flow.refresh(browser, app, tokens["refresh_token"]).status_code == 200
 
 
+@pytest.mark.compliance("RFC 6749", "5.2", "an expired refresh token is invalid_grant")
 def test_expired_refresh_token_is_refused(browser, app, tokens):
     RefreshToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
     assert "expired" in refusal(flow.refresh(browser, app, tokens["refresh_token"]))
 
 
+@pytest.mark.compliance("RFC 6749", "5.2", "an unknown refresh token is invalid_grant")
 def test_unknown_refresh_token_is_refused(browser, app):
     unknown = bearer.mint(bearer.Prefix.REFRESH_TOKEN)
 
     assert "unknown" in refusal(flow.refresh(browser, app, unknown))
 
 
+@pytest.mark.compliance("RFC 6749", "5.2", "a missing refresh token is invalid_request")
 def test_missing_refresh_token_is_named(browser, app):
     assert "refresh_token" in refusal(flow.refresh(browser, app, ""), "invalid_request")
 
@@ -94,6 +97,9 @@ def test_scope_never_grows(browser, app, tokens):
     assert flow.refresh(browser, app, tokens["refresh_token"]).status_code == 200
 
 
+@pytest.mark.compliance(
+    "RFC 8707", "2.2", "a refresh for a resource outside of the grant is invalid_target"
+)
 def test_resource_never_grows(browser, app, tokens):
     flow.make_orders(INVOICES, scopes=("orders:read",))
 

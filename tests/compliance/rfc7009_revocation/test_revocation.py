@@ -142,6 +142,7 @@ def test_missing_token_is_an_error(client, app):
     assert response.json()["error"] == "invalid_request"
 
 
+@pytest.mark.compliance("RFC 7009", "2.1", "only POST")
 def test_get_is_refused(client, app):
     response = client.get("/oauth/revoke", headers=app.headers)
 

@@ -185,7 +185,7 @@ def test_iat_may_be_left_out(client, app, key):
     assert ask(client, key.sign(make_claims(app.client_id, iat=None))).status_code == 200
 
 
-@pytest.mark.compliance("OIDC Core", "9", "jti is required, and good for one use")
+@pytest.mark.compliance("OpenID Connect Core", "9", "jti is required, and good for one use")
 def test_assertion_is_good_for_one_use(client, app, key):
     assertion = key.sign(make_claims(app.client_id))
 
@@ -195,7 +195,7 @@ def test_assertion_is_good_for_one_use(client, app, key):
     assert is_refused(second)
 
 
-@pytest.mark.compliance("OIDC Core", "9", "jti is required, and good for one use")
+@pytest.mark.compliance("OpenID Connect Core", "9", "jti is required, and good for one use")
 @pytest.mark.parametrize("jti", [None, "", 7, "x" * 256, ["a"]])
 def test_unusable_jti_is_refused(client, app, key, jti):
     claims = make_claims(app.client_id) | {"jti": jti}

@@ -145,6 +145,7 @@ def test_present_secret_is_accepted(client, registered):
     assert bytes(ClientSecret.objects.get().digest) == bearer.digest(registered["client_secret"])
 
 
+@pytest.mark.compliance("RFC 7592", "2.2", "invalid metadata in an update is refused")
 def test_update_obeys_the_rules_of_registration(client, registered):
     assert update(client, registered, scope="manage").status_code == 400
     assert update(client, registered, redirect_uris=["http://evil.example/"]).status_code == 400
