@@ -35,6 +35,7 @@ _GROUPS: Final = (
             ("ims", "Grant", "key"),
             ("ims", "SigningKey", "signature"),
             ("ims", "AuditEvent", "history"),
+            ("ims", "AuditSeal", "verified"),
         ),
     ),
     (

@@ -18,6 +18,9 @@ class LoginForm(AllauthLoginForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        login = self.fields["login"]
+        login.label = "E-mail or username"
+        login.widget.attrs.pop("placeholder", None)
         hint = "" if self.request is None else find_login_hint(self.request)
         if hint:
             self.fields["login"].initial = hint

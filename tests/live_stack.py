@@ -123,8 +123,8 @@ class Stack:
         self.quickstart = json.loads((self.home / "quickstart.json").read_text())
         return time.monotonic() - began
 
-    def stop(self):
-        """Stop as `kill` does; the exit code."""
+    def stop(self, *, by_keyboard=False):
+        """Stop as `kill` does, or as Ctrl-C does; the exit code."""
         if self._agent is not None:
             self._agent.stdin.close()
             self._agent.wait(STOP_SECONDS)
@@ -133,7 +133,10 @@ class Stack:
         if self.process is None:
             return None
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            if by_keyboard:  # the terminal tells the whole group
+                os.killpg(self.process.pid, signal.SIGINT)
+            else:
+                self.process.send_signal(signal.SIGTERM)
         try:
             return self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

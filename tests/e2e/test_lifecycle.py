@@ -101,5 +101,5 @@ def test_given_servers_are_used_and_none_is_embedded(make_stack, own_database):
     assert is_served(stack)
     assert not (stack.home / "postgres").exists()
     assert not (stack.home / "valkey").exists()
-    assert stack.stop() == 0
+    assert stack.stop(by_keyboard=True) == 0
     assert stack.find_survivors() == []
