@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.upstream.client import UpstreamClient
+from gateway.upstream.client import UpstreamClient, UpstreamResponse
 from gateway.upstream.errors import UpstreamError
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
@@ -34,8 +34,11 @@ class Answer:
 class OriginClient:
     """Sends requests to absolute URLs; the answer must begin within `patience_seconds`."""
 
-    def __init__(self, *, ca_pem: str, patience_seconds: float) -> None:
+    def __init__(
+        self, *, ca_pem: str, patience_seconds: float, most_bytes: int = _MAX_ANSWER_BYTES
+    ) -> None:
         self._ca_pem = ca_pem
+        self._most_bytes = most_bytes
         self._patience_seconds = patience_seconds
         self._clients: dict[str, UpstreamClient] = {}
 
@@ -49,20 +52,27 @@ class OriginClient:
             response = await client.send(method, target.encode("ascii"), headers, body)
             content = response.body
             if content is None:
-                content = b""
-                while piece := await response.read():
-                    content += piece
-                    if len(content) > _MAX_ANSWER_BYTES:
-                        response.abort()
-                        raise OriginUnreachable(f"{origin}: the answer is too long.")
+                content = await self._read(response)
         except (UpstreamError, ValueError) as error:
             raise OriginUnreachable(f"{origin}: {error}") from error
+        if len(content) > self._most_bytes:
+            raise OriginUnreachable(f"{origin}: the answer is too long.")
         return Answer(response.status, {k.lower(): v for k, v in response.headers}, content)
 
     async def close(self) -> None:
         """Close every connection; those that wait are dropped by the tasks that own them."""
         for client in self._clients.values():
             await client.close()
+
+    async def _read(self, response: UpstreamResponse) -> bytes:
+        """Return the body, a little more than what is allowed where it is longer."""
+        content = bytearray()
+        while piece := await response.read():
+            content += piece
+            if len(content) > self._most_bytes:
+                response.abort()
+                break
+        return bytes(content)
 
     def _open(self, origin: str) -> UpstreamClient:
         client = self._clients[origin] = UpstreamClient(

@@ -14,14 +14,18 @@ from gateway.control_client import BatchRefused, ControlClient
 from gateway.counters import Counters, claim_counters
 from gateway.dataplane.allowances import Allowances
 from gateway.dataplane.configuration import Configuration, Parts, make_configuration
+from gateway.dataplane.dpop_nonces import DPoPNonces
 from gateway.dataplane.entitlements import PlansInForce
 from gateway.dataplane.exchange import Exchange
 from gateway.dataplane.plane import Plane
+from gateway.dataplane.possession import Possession
 from gateway.dataplane.token_cache import TokenCache
 from gateway.dataplane.upstreams import Upstreams
 from gateway.dataplane.usage_journal import UsageJournal
 from gateway.ims_client import IMSClient
+from gateway.issuer_keys import IssuerKeys
 from gateway.lease_office import LeaseOffice
+from gateway.replay_register import SharedReplays
 from gateway.revocations import RevocationFollower
 from gateway.series import Series
 from gateway.slices import Steps, run_in_slices
@@ -63,7 +67,12 @@ class Worker:
         self._upstreams = Upstreams(allow_internal=config.allows_internal_upstreams)
         targets = config.run_directory / f"targets-{self.counters.slot}"
         self._targets = TargetReport(self._upstreams, targets)
-        self._parts = Parts(self._upstreams, self._allowances, config.issuer)
+        self._parts = Parts(
+            self._upstreams,
+            self._allowances,
+            config.issuer,
+            takes_certificates=bool(config.trusted_hops),
+        )
         usage_directory = config.directory / "usage"
         self._journal = UsageJournal(usage_directory, node=name)
         self._shipper = UsageShipper(self._journal, usage_directory, send=self._send_usage)
@@ -71,6 +80,8 @@ class Worker:
         self._access_log = (
             JSONAccessLog(config.access_log, self.counters.slot) if config.access_log else None
         )
+        self._keys = IssuerKeys()
+        self._replays = SharedReplays(redis_url=config.redis_url, counters=self.counters)
         self.plane = self._make_plane()
         self._snapshots = SnapshotFollower(
             source=self._control,
@@ -114,7 +125,7 @@ class Worker:
         if self._access_log is not None:
             await self._access_log.flush()
         await self._upstreams.close()
-        for client in (self._control, self._ims):
+        for client in (self._control, self._ims, self._keys, self._replays):
             await _within(1.0, client.close())
 
     def _make_plane(self) -> Plane:
@@ -122,7 +133,14 @@ class Worker:
         cache = TokenCache(max_entries=config.max_cached_tokens, max_bytes=config.max_cached_bytes)
         return Plane(
             exchange=Exchange(
-                cache=cache, authority=self._ims, issuer=config.issuer, counters=self.counters
+                cache=cache,
+                authority=self._ims,
+                issuer=config.issuer,
+                counters=self.counters,
+                keys=self._keys,
+                possession=Possession(
+                    nonces=DPoPNonces(config.client_secret.encode()), replays=self._replays
+                ),
             ),
             journal=self._journal,
             counters=self.counters,
@@ -135,9 +153,13 @@ class Worker:
 
     def _apply(self, tables: Tables) -> Steps[None]:
         plane = self.plane
-        plane.configuration = yield from make_configuration(
-            tables, plane.configuration, self._parts
-        )
+        previous = plane.configuration
+        plane.configuration = yield from make_configuration(tables, previous, self._parts)
+        rows = tables.rows["issuers"]
+        if previous is None or previous.tables.rows["issuers"] is not rows:
+            issuers = frozenset(rows.values())
+            self._keys.keep_only(issuers)
+            plane.exchange.cache.keep_issuers(issuers)
 
     async def _send_usage(self, batch: UsageBatch) -> None:
         try:

@@ -11,7 +11,7 @@ NOT_SUPPORTED = {
         ("RFC 6749 §4.2, §4.3", "The implicit and the password grant, on purpose (RFC 9700 §2)"),
         ("RFC 7521, RFC 7523 §2.1", "The JWT bearer grant: assertions authenticate clients only"),
         ("RFC 7522", "SAML assertions"),
-        ("RFC 8705", "Mutual TLS at the token service: client authentication, bound tokens"),
+        ("RFC 8705", "Mutual TLS at the token service; the gateway checks bound tokens"),
         ("RFC 9101", "Request objects (JAR); one that is sent is refused, never ignored"),
         ("RFC 9396", "Rich authorization requests"),
         ("RFC 8693 §3", "Exchanging anything but access tokens, or for anything else"),
@@ -36,7 +36,6 @@ NOT_SUPPORTED = {
     ],
     "Metadata and signals": [
         ("RFC 8414 §2.1, RFC 9728 §2.2", "`signed_metadata`"),
-        ("RFC 9470", "Step-up challenges of the gateway by `acr_values` and `max_age`"),
         ("Shared Signals, CAEP", "Security events for other services"),
     ],
 }

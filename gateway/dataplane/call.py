@@ -58,6 +58,19 @@ class Inbound(Protocol):
         """Cut the connection if the answer is not complete."""
 
 
+class Extras:
+    """What few calls have: most never make this object."""
+
+    __slots__ = ("answer_fields", "client_certificate", "dpop_proof", "is_dpop", "origin")
+
+    def __init__(self) -> None:
+        self.is_dpop = False  # the scheme of the Authorization header
+        self.dpop_proof = b""
+        self.client_certificate = b""  # the Client-Cert field, whoever sent it
+        self.origin = b""
+        self.answer_fields: Fields = []  # which the answer gets too, whatever it is
+
+
 class Call:
     """Filled in from top to bottom; a field may be read by the stages after its own.
 
@@ -75,6 +88,7 @@ class Call:
         "content_length",
         "decision",
         "digest",
+        "extras",
         "fields",
         "forwarded_host",
         "has_read_body",
@@ -111,6 +125,7 @@ class Call:
         self.fields: list[tuple[bytes, bytes]] = []  # what may be forwarded
         self.host = b""
         self.authorization: bytes | None = None
+        self.extras: Extras | None = None  # made where there is something to note
         self.content_length: int | None = None
         self.chunked = False
         self.has_read_body = True
@@ -118,8 +133,7 @@ class Call:
         self.configuration: Configuration
         self.route: Route | None = None
         # Token.
-        self.token = b""
-        self.digest = b""
+        self.token = self.digest = b""
         self.phantom: PhantomToken
         self.decision: Decision | None = None
         self.allowance: Allowance | None = None
@@ -133,6 +147,13 @@ class Call:
         self.status = 0  # 0 until the answer has begun
         self.cause = BY_CLIENT  # whose doing the status is
         self.is_metered = False
+
+    def note(self) -> "Extras":
+        """Return where that is noted which most calls do not have."""
+        extras = self.extras
+        if extras is None:
+            extras = self.extras = Extras()
+        return extras
 
     def client_left(self) -> None:
         """Stop working for a client that has gone."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from gateway.dataplane.allowances import Allowances
+from gateway.dataplane.cors import CORSPolicy, build_policies
 from gateway.dataplane.entitlements import Entitlements
 from gateway.dataplane.resource_metadata import ResourceMetadata
 from gateway.dataplane.routing import BadTemplate, Router, make_router
@@ -12,8 +13,27 @@ from gateway.dataplane.upstreams import Client, Upstreams
 from gateway.slices import Steps, run_through
 from gateway.snapshot_tables import Tables, read_tables
 from wire.calendar_period import PERIODS
-from wire.gateway_snapshot import API, OVERAGES, PER, GatewaySnapshot, Plan, RateLimit, Upstream
+from wire.gateway_snapshot import (
+    API,
+    OVERAGES,
+    PER,
+    GatewaySnapshot,
+    Issuer,
+    Plan,
+    RateLimit,
+    Upstream,
+)
 from wire.snapshot_document import MalformedSnapshot
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Access:
+    """What clients are told of the APIs, and who may call them from where."""
+
+    metadata: ResourceMetadata
+    cors: Mapping[str, CORSPolicy]  # by API id; APIs without one are not there
+    issuers: Mapping[str, tuple[Issuer, ...]]  # foreign ones, by API id; as cors
+    gateway_url: str  # without a trailing slash
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +51,7 @@ class Configuration:
     apis: Mapping[str, API]  # by id, as the next two
     clients: Mapping[str, Client]
     total_timeouts: Mapping[str, float]  # seconds; 0: no limit
-    metadata: ResourceMetadata
+    access: Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +61,22 @@ class Parts:
     upstreams: Upstreams
     allowances: Allowances
     issuer: str = ""  # where clients are sent for tokens (RFC 9728); empty: they are told nothing
+    jwks: bytes = b""  # the keys of JWTs that the gateway makes itself, where it does
+    takes_certificates: bool = False  # a hop in front is trusted to show those of clients
 
 
 def prepare_configuration(
-    snapshot: GatewaySnapshot, *, upstreams: Upstreams, allowances: Allowances, issuer: str = ""
+    snapshot: GatewaySnapshot,
+    *,
+    upstreams: Upstreams,
+    allowances: Allowances,
+    issuer: str = "",
+    takes_certificates: bool = False,
 ) -> Configuration:
     """Return the configuration of a whole snapshot, without a pause. Raises MalformedSnapshot."""
     tables = run_through(read_tables(snapshot.encode(), Tables()))
-    return run_through(make_configuration(tables, None, Parts(upstreams, allowances, issuer)))
+    parts = Parts(upstreams, allowances, issuer, takes_certificates=takes_certificates)
+    return run_through(make_configuration(tables, None, parts))
 
 
 def make_configuration(
@@ -75,15 +103,11 @@ def make_configuration(
         total_timeouts: Mapping[str, float] = {
             api.id: total[api.upstream_id] for api in apis.values()
         }
-        metadata = ResourceMetadata(
-            apis.values(),
-            issuer=parts.issuer,
-            gateway_url=str(tables.members.get("gateway_url", "")),
-        )
         parts.upstreams.keep_only(clients)
+        access = _read_access(tables, parts)
     else:
         api_clients, total_timeouts = previous.clients, previous.total_timeouts
-        metadata = previous.metadata
+        access = previous.access
     return Configuration(
         version=tables.version,
         tables=tables,
@@ -97,7 +121,31 @@ def make_configuration(
         apis=apis,
         clients=api_clients,
         total_timeouts=total_timeouts,
-        metadata=metadata,
+        access=access,
+    )
+
+
+def _read_access(tables: Tables, parts: Parts) -> Access:
+    apis: Mapping[str, API] = tables.rows["apis"]
+    known: Mapping[str, Issuer] = tables.rows["issuers"]
+    issuers = {
+        api.id: tuple(known[key] for key in api.issuer_ids)
+        for api in apis.values()
+        if api.issuer_ids
+    }
+    gateway_url = str(tables.members.get("gateway_url", "")).rstrip("/")
+    return Access(
+        metadata=ResourceMetadata(
+            apis.values(),
+            issuer=parts.issuer,
+            gateway_url=gateway_url,
+            issuers=issuers,
+            jwks=parts.jwks,
+            takes_certificates=parts.takes_certificates,
+        ),
+        cors=build_policies(apis.values()),
+        issuers=issuers,
+        gateway_url=gateway_url,
     )
 
 

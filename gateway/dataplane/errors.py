@@ -1,11 +1,15 @@
 """Refusals: one class per reason, and the one place where they become problem documents."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
+from wire.jws import ALGORITHMS
 from wire.problem import MEDIA_TYPE, Problem
 
 Headers = list[tuple[bytes, bytes]]
+
+# RFC 9449 §7.1: what a proof may be signed with.
+_DPOP_ALGORITHMS: Final = " ".join(ALGORITHMS)
 
 
 class Refusal(Exception):
@@ -114,26 +118,40 @@ class MethodNotImplemented(Refusal):
 class Challenge(Refusal):
     """RFC 6750 §3: the WWW-Authenticate field of a protected resource."""
 
-    error: ClassVar[str] = ""
+    error = ""
+    # RFC 9449 §7.1: who shows up with DPoP, or needs it, is challenged so.
+    is_dpop = False
+    # Whether another token would do: then both schemes are named (RFC 9449 §7.2).
+    offers_both: ClassVar[bool] = False
 
     def __init__(self, detail: str = "", scope: str = "") -> None:
         super().__init__(detail)
         self.scope = scope
         self.resource_metadata = ""
 
-    def name_resource(self, *, scope: str, resource_metadata: str) -> None:
+    def name_resource(self, *, scope: str, resource_metadata: str, is_dpop: bool) -> None:
         """Say which scopes are needed, and where a client learns the rest (RFC 9728 §5.1)."""
         self.scope = self.scope or scope
         self.resource_metadata = resource_metadata
+        self.is_dpop = self.is_dpop or is_dpop
+
+    def parameters(self) -> list[str]:
+        """Return what this refusal says beside error and scope."""
+        return []
 
     def headers(self) -> Headers:
-        parts = ['Bearer realm="tollgate"']
+        parts = [f'{"DPoP" if self.is_dpop else "Bearer"} realm="tollgate"']
         if self.error:
             parts += [f'error="{self.error}"', f'error_description="{self.detail}"']
+        parts += self.parameters()
         if self.scope:
             parts.append(f'scope="{self.scope}"')
         if self.resource_metadata:
             parts.append(f'resource_metadata="{self.resource_metadata}"')
+        if self.is_dpop:
+            parts.append(f'algs="{_DPOP_ALGORITHMS}"')
+        elif self.offers_both:
+            parts.append(f'DPoP algs="{_DPOP_ALGORITHMS}"')
         return [(b"www-authenticate", ", ".join(parts).encode("ascii", "replace"))]
 
 
@@ -141,6 +159,7 @@ class CredentialsMissing(Challenge):
     """RFC 6750 §3.1: without credentials there is no error code."""
 
     status, type, title = 401, "/problems/credentials-missing", "An access token is needed"
+    offers_both = True
 
 
 class InvalidTokenRequest(Challenge):
@@ -153,6 +172,58 @@ class InvalidTokenRequest(Challenge):
 class InvalidToken(Challenge):
     status, type, title = 401, "/problems/invalid-token", "The access token is not valid"
     error = "invalid_token"
+    offers_both = True
+
+
+class InvalidProof(Challenge):
+    """RFC 9449 §7.1: the proof does not hold, or (`invalid_token`) is of another key."""
+
+    status, type, title = 401, "/problems/invalid-dpop-proof", "The DPoP proof is not valid"
+    is_dpop = True
+
+    def __init__(self, detail: str, *, error: str = "invalid_dpop_proof") -> None:
+        super().__init__(detail)
+        self.error = error
+
+
+class NonceNeeded(InvalidProof):
+    """RFC 9449 §9: the nonce is in the DPoP-Nonce header of this answer."""
+
+    type, title = "/problems/use-dpop-nonce", "The DPoP proof needs a nonce of this gateway"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, error="use_dpop_nonce")
+
+
+class BoundTokenNeeded(Challenge):
+    """RFC 9449 §5.2, RFC 8705 §3: this API takes no token that a thief could use."""
+
+    status, type, title = 401, "/problems/bound-token-needed", "A token bound to a key is needed"
+    error = "invalid_token"
+    is_dpop = True
+
+
+class InsufficientAuthentication(Challenge):
+    """RFC 9470 §3: the user has to sign in in another way, or again."""
+
+    status, type, title = (
+        401,
+        "/problems/insufficient-user-authentication",
+        "The user has not signed in as this operation asks",
+    )
+    error = "insufficient_user_authentication"
+
+    def __init__(self, detail: str, *, acr_values: str, max_age_seconds: int | None) -> None:
+        super().__init__(detail)
+        self.acr_values = acr_values
+        self.max_age_seconds = max_age_seconds
+
+    def parameters(self) -> list[str]:
+        """Return what the client has to ask for at the authorization endpoint."""
+        parameters = [f'acr_values="{self.acr_values}"'] if self.acr_values else []
+        if self.max_age_seconds is not None:
+            parameters.append(f'max_age="{self.max_age_seconds}"')
+        return parameters
 
 
 class InsufficientScope(Challenge):

@@ -11,20 +11,20 @@ from typing import Final, Protocol
 
 from gateway.counters import Counters
 from gateway.dataplane.errors import AuthorityUnavailable, InvalidToken
+from gateway.dataplane.foreign_tokens import ForeignTokens, KeySource
 from gateway.dataplane.phantom_token import (
     Expectations,
     NonsenseAnswer,
     PhantomToken,
     read_phantom_token,
 )
+from gateway.dataplane.possession import Possession
 from gateway.dataplane.token_cache import TokenCache
 
 _FAILURES_TO_OPEN: Final = 5
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 8.0
-_INVALID: Final = (
-    "The access token is expired, revoked or unknown, or bound to a key: bearer tokens are taken."
-)
+_INVALID: Final = "The access token is expired, revoked or unknown."
 _UNAVAILABLE: Final = "The token service does not answer; try again."
 # How old an entry may be while the revocation feed is lost.
 STALE_AFTER_SECONDS: Final = 60.0
@@ -85,9 +85,24 @@ class Exchange:
     """Exchanges tokens, keeping and sharing the answers."""
 
     def __init__(
-        self, *, cache: TokenCache, authority: Authority, issuer: str, counters: Counters
+        self,
+        *,
+        cache: TokenCache,
+        authority: Authority,
+        issuer: str,
+        counters: Counters,
+        keys: KeySource | None = None,
+        possession: Possession | None = None,
     ) -> None:
+        """Without `keys`, JWT access tokens of other issuers are not taken.
+
+        Without `possession`, none are that are bound to a key.
+        """
+        self.possession = possession
         self.cache = cache
+        self.foreign = (
+            None if keys is None else ForeignTokens(cache=cache, keys=keys, counters=counters)
+        )
         # Entries obtained before this moment are asked for again (the revocation feed is lost).
         self.stale_before = float("-inf")
         self._authority = authority
@@ -152,10 +167,6 @@ class Exchange:
             self._count_failure(error)
             raise AuthorityUnavailable(_UNAVAILABLE, 1) from error
         self._breaker.succeeded()
-        if phantom is not None and phantom.is_bound:
-            # RFC 9449 §7.1, RFC 8705 §3: worth nothing without proof of its key, which nobody
-            # asks for here. Taken as a bearer token, it could be stolen like one.
-            phantom = None
         return self._keep(digest, resource, phantom, answer)
 
     def _read(self, answer: Introspection, resource: str) -> PhantomToken:

@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway.dataplane import headers
 from gateway.dataplane.call import Call
+from gateway.dataplane.cors import without_upstream_policy
 from gateway.dataplane.decision import Decision
 from gateway.dataplane.errors import (
     BadGateway,
@@ -120,12 +121,15 @@ def answer_fields(call: Call) -> headers.Headers:
     fields = [_SERVER, (b"x-request-id", call.request_id)]
     if call.allowance is not None:
         fields += call.allowance.fields(call.started)
+    if call.extras is not None:
+        fields += call.extras.answer_fields
     return fields
 
 
 def _response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.Headers, bytes]:
     """Return the fields for the client, and the upstream's Content-Length."""
     fields = answer_fields(call)
+    ours = len(fields)
     length = connection = b""
     keep = fields.append
     verdicts = headers.response_verdicts
@@ -138,6 +142,8 @@ def _response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.He
             length = field[1]
         elif verdict == headers.CONNECTION:
             connection = field[1]
+    if call.extras is not None and call.decision is not None and call.decision.cors is not None:
+        fields = without_upstream_policy(fields, ours)
     if connection and connection.lower() not in _PLAIN_CONNECTION:
         fields = headers.without_connection_named(fields, connection)
     return fields, length

@@ -36,11 +36,14 @@ _HOP_BY_HOP: Final = frozenset(  # RFC 9110 §7.6.1, and what is fixed to one co
 _NOTED: Final = frozenset(
     {
         b"authorization",
+        b"client-cert",
         b"connection",
         b"content-length",
         b"cookie",
+        b"dpop",
         b"expect",
         b"host",
+        b"origin",
         b"transfer-encoding",
         b"x-request-id",
     }
@@ -49,7 +52,6 @@ _NOTED: Final = frozenset(
 _IDENTITY: Final = frozenset(
     {
         b"forwarded",
-        b"client-cert",
         b"client-cert-chain",
         b"remote-user",
         b"x-real-ip",

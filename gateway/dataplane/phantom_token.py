@@ -12,11 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from gateway.dataplane.confirmation import Confirmation, read_confirmation
+from wire.gateway_snapshot import Issuer
+
+Claims = Mapping[str, object]
+
 MAX_LIFETIME_SECONDS: Final = 300.0
 _MAX_JWT_BYTES: Final = 16 * 1024
 _JWS_PARTS: Final = 3  # RFC 7515 §7.1
 _JWE_PARTS: Final = 5  # RFC 7516 §7.1; the second is empty where a key is agreed on directly
 _CLOCK_SKEW_SECONDS: Final = 30.0
+_FOREVER: Final = 1e12  # Unix time; NaN and infinity are not below it
 _OVERHEAD_BYTES: Final = 1_000  # objects around the JWT, roughly
 
 
@@ -34,7 +40,10 @@ class PhantomToken:
     scopes: frozenset[str]
     obtained_at: float
     expires_at: float
-    is_bound: bool = False  # to a key that the caller has to show (RFC 7800 `cnf`)
+    confirmation: Confirmation | None = None  # the key that the caller has to show
+    acr: str = ""
+    auth_time: float | None = None  # Unix time
+    issuer: Issuer | None = None  # who made it, where that is not our token service
     # What was decided for each route of one configuration (see decision); gone with the token.
     decided_for: Any = None
     decisions: dict[Any, Any] = field(default_factory=dict)
@@ -65,7 +74,25 @@ def read_phantom_token(
     RFC 9068 §2.2 claims. Raises NonsenseAnswer.
     """
     claims = _claims(jwt)
-    expires_in = _number(claims, "exp") - unix_now
+    lifetime = check_claims(claims, expected, unix_now)
+    if max_age_seconds is not None:
+        lifetime = min(lifetime, max_age_seconds)
+    return make_token(
+        b"Bearer " + jwt,
+        claims,
+        client_id=read_text(claims, "client_id"),
+        scopes=frozenset(read_text(claims, "scope", "").split()),
+        lifetime_seconds=lifetime,
+        now=now,
+    )
+
+
+def check_claims(claims: Claims, expected: Expectations, unix_now: float) -> float:
+    """Return how many seconds the claims hold from now on, at most MAX_LIFETIME_SECONDS.
+
+    RFC 9068 §4. Raises NonsenseAnswer.
+    """
+    expires_in = read_number(claims, "exp") - unix_now
     if expires_in <= 0:
         raise NonsenseAnswer("exp: the JWT has expired.")
     if claims.get("iss") != expected.issuer:
@@ -73,24 +100,35 @@ def read_phantom_token(
     audience = claims.get("aud")
     if expected.resource not in (audience if isinstance(audience, list) else [audience]):
         raise NonsenseAnswer("aud: the JWT is made for another resource.")
-    if _number(claims, "nbf", 0) > unix_now + _CLOCK_SKEW_SECONDS:
+    if read_number(claims, "nbf", 0) > unix_now + _CLOCK_SKEW_SECONDS:
         raise NonsenseAnswer("nbf: the JWT is not valid yet.")
-    lifetime = min(expires_in, MAX_LIFETIME_SECONDS)
-    if max_age_seconds is not None:
-        lifetime = min(lifetime, max_age_seconds)
+    return min(expires_in, MAX_LIFETIME_SECONDS)
+
+
+def make_token(
+    authorization: bytes,
+    claims: Claims,
+    *,
+    client_id: str,
+    scopes: frozenset[str],
+    lifetime_seconds: float,
+    now: float,
+) -> PhantomToken:
+    """Return the token with what else the gateway reads of `claims`. Raises NonsenseAnswer."""
     return PhantomToken(
-        authorization=b"Bearer " + jwt,
-        client_id=_text(claims, "client_id"),
+        authorization=authorization,
+        client_id=client_id,
         subject=str(claims.get("sub", "")),
-        scopes=frozenset(_text(claims, "scope", "").split()),
+        scopes=scopes,
         obtained_at=now,
-        expires_at=now + lifetime,
-        # Whatever it holds: a confirmation that cannot be read cannot be checked either.
-        is_bound="cnf" in claims,
+        expires_at=now + lifetime_seconds,
+        confirmation=read_confirmation(claims),
+        acr=read_text(claims, "acr", ""),
+        auth_time=read_number(claims, "auth_time") if "auth_time" in claims else None,
     )
 
 
-def _claims(jwt: bytes) -> Mapping[str, object]:
+def _claims(jwt: bytes) -> Claims:
     if len(jwt) > _MAX_JWT_BYTES:
         raise NonsenseAnswer(f"The JWT is longer than {_MAX_JWT_BYTES} bytes.")
     parts = jwt.split(b".")
@@ -112,14 +150,16 @@ def _claims(jwt: bytes) -> Mapping[str, object]:
     return claims
 
 
-def _number(claims: Mapping[str, object], name: str, default: float | None = None) -> float:
+def read_number(claims: Claims, name: str, default: float | None = None) -> float:
+    """Return the finite number `name`. Raises NonsenseAnswer: what is no number never ends."""
     value = claims.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _FOREVER:
         raise NonsenseAnswer(f"{name}: a number is expected.")
     return float(value)
 
 
-def _text(claims: Mapping[str, object], name: str, default: str | None = None) -> str:
+def read_text(claims: Claims, name: str, default: str | None = None) -> str:
+    """Return the text `name`. Raises NonsenseAnswer."""
     value = claims.get(name, default)
     if not isinstance(value, str):
         raise NonsenseAnswer(f"{name}: a string is expected.")

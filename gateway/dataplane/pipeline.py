@@ -6,8 +6,8 @@
 | check_target      | method, path, query and host are unambiguous     | 400 414 421 501   |
 | find_route        | the operation, on the bytes that are forwarded   | 400 404 405 503, 200 204 |
 | read_bearer       | exactly one token, by its digest                 | 400 401           |
-| exchange_token    | the JWT of this API in place of the token        | 401 503           |
-| authorise         | scopes, subscription; (later) policies           | 403               |
+| exchange_token    | the JWT of this API, and the token's key if any  | 401 503           |
+| authorise         | sign-in, scopes, subscription; (later) policies  | 401 403           |
 | (later) cached    | answer from the response cache                   |                   |
 | take_allowance    | rate limit and quota of the plan                 | 429               |
 | check_body_length | the announced length                             | 413               |
@@ -98,8 +98,15 @@ async def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
     if isinstance(refusal, Challenge) and call.route is not None:
         refusal.name_resource(
             scope=call.route.scope_text,
-            resource_metadata=call.configuration.metadata.address_of(call.route.api),
+            resource_metadata=call.configuration.access.metadata.address_of(call.route.api),
+            is_dpop=call.extras is not None and call.extras.is_dpop,
         )
+    if call.route is not None and call.decision is None:
+        # A page may read why it was refused, as well as what it would have got.
+        policy = call.configuration.access.cors.get(call.route.api.id)
+        if policy is not None:
+            extras = call.note()
+            extras.answer_fields += policy.answer_fields(extras.origin)
     fields, body = render(refusal, call.request_id, answer_fields(call))
     call.status = refusal.status
     call.cause = BY_GATEWAY if refusal.status >= 500 else BY_CLIENT

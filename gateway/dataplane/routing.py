@@ -43,6 +43,9 @@ class Route:
     strip: int  # length of the API's base path, which is not forwarded
     group: tuple[API, ...]  # of the tree it is in
     tally: "Tally"
+    # RFC 9470: those of the operation, else those of the API.
+    acr_values: tuple[str, ...] = ()
+    max_auth_age_seconds: int | None = None
 
 
 class Tally:
@@ -120,16 +123,18 @@ class Router:
         if route is None:
             route = methods.get("*")
         if route is None:
-            raise MethodNotAllowed(f"{method} is not an operation of this path.", _allow(methods))
+            raise MethodNotAllowed(
+                f"{method} is not an operation of this path.", allow_field(methods)
+            )
         return route
 
     def may_hold_encoded_slash(self, raw_path: bytes) -> bool:
         """Whether the path is below an API that takes %2F; asked before anything is routed."""
         return raw_path.startswith(self._with_encoded_slash)
 
-    def allowed_methods(self, raw_path: bytes) -> str:
-        """Return the Allow field of a path (RFC 9110 §10.2.1). Raises NotFound or BadRequest."""
-        return _allow(self._resolve(raw_path).methods)
+    def routes_at(self, raw_path: bytes) -> dict[str, Route]:
+        """Return the routes of a path by method. Raises NotFound or BadRequest."""
+        return self._resolve(raw_path).methods
 
     def _resolve(self, raw_path: bytes) -> _Node:
         segments = raw_path.split(b"/")
@@ -187,6 +192,10 @@ def _route(group: _Group, api: API, operation: Operation) -> Route:
         strip=len(api.base_path.encode()),
         group=group,
         tally=Tally(),
+        acr_values=operation.acr_values or api.acr_values,
+        max_auth_age_seconds=api.max_auth_age_seconds
+        if operation.max_auth_age_seconds is None
+        else operation.max_auth_age_seconds,
     )
 
 
@@ -208,7 +217,8 @@ def make_router(apis: Iterable[API], previous: Router | None) -> Steps[Router]:
     return router
 
 
-def _allow(methods: dict[str, Route]) -> str:
+def allow_field(methods: dict[str, Route]) -> str:
+    """Return the Allow field of a path with these methods (RFC 9110 §10.2.1)."""
     names = set(methods)
     if "*" in names:
         names = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}

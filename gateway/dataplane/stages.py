@@ -17,14 +17,17 @@ from gateway.dataplane.errors import (
     BadRequest,
     ContentTooLarge,
     HeadersTooLarge,
+    InvalidToken,
     InvalidTokenRequest,
     MisdirectedRequest,
     NotFound,
     NotReady,
     OptionsAnswered,
 )
+from gateway.dataplane.foreign_tokens import is_jwt
 from gateway.dataplane.leases import ADMITTED, ASK
 from gateway.dataplane.plane import Plane
+from gateway.dataplane.routing import allow_field
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{8,64}")
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}")
@@ -95,10 +98,10 @@ def find_route(plane: Plane, call: Call) -> None:
         raise BadRequest(_NO_ENCODED_SLASH)
     try:
         if call.method == "OPTIONS":
-            raise OptionsAnswered(router.allowed_methods(call.raw_path))
+            raise _answer_options(call)
         route = call.route = router.match(call.method, call.raw_path)
     except NotFound:
-        answer = configuration.metadata.answer(call.method, call.raw_path)
+        answer = configuration.access.metadata.answer(call.method, call.raw_path)
         if answer is None:
             raise
         raise answer from None
@@ -109,8 +112,7 @@ def find_route(plane: Plane, call: Call) -> None:
 def read_bearer(plane: Plane, call: Call) -> None:
     """Find the one token. From here on it is known by its digest."""
     del plane
-    assert call.route is not None  # noqa: S101 - find_route came before
-    call.token = bearer_token.read_token(call.authorization, call.route.scope_text)
+    call.token = bearer_token.read_token(call)
     call.digest = hashlib.sha256(call.token).digest()
 
 
@@ -122,14 +124,30 @@ def exchange_token(plane: Plane, call: Call) -> Awaitable[None] | None:
         return _obtain(plane, call)
     call.phantom = phantom
     plane.count_hit()
+    if phantom.confirmation is not None or call.extras is not None:
+        return check_possession(plane, call)
     return None
+
+
+def check_possession(plane: Plane, call: Call) -> Awaitable[None] | None:
+    """Ask for the key that the token is bound to, if it is."""
+    if call.phantom.confirmation is None and (call.extras is None or not call.extras.is_dpop):
+        return None
+    is_trusted_hop = plane.has_hops and plane.hops.trusts(call.inbound.peer)
+    possession = plane.exchange.possession
+    if possession is None:
+        raise InvalidToken("Tokens that are bound to a key are not taken here.")
+    return possession.check(call, is_trusted_hop)
 
 
 def authorise(plane: Plane, call: Call) -> None:
     """Check scopes and subscription. Policies will be decided here, too, and remembered."""
     del plane
     assert call.route is not None  # noqa: S101 - find_route came before
-    call.decision = decide(call.configuration, call.route, call.phantom)
+    decision = call.decision = decide(call.configuration, call.route, call.phantom)
+    if decision.cors is not None:
+        extras = call.note()
+        extras.answer_fields += decision.cors.answer_fields(extras.origin)
 
 
 def take_allowance(plane: Plane, call: Call) -> Awaitable[None] | None:
@@ -159,11 +177,34 @@ def check_body_length(plane: Plane, call: Call) -> None:
         raise ContentTooLarge(f"Bodies may have {call.route.api.max_body_bytes} bytes here.")
 
 
+def _answer_options(call: Call) -> OptionsAnswered:
+    """Return the answer to OPTIONS, or to the preflight of a page of another origin."""
+    routes = call.configuration.router.routes_at(call.raw_path)
+    allow = allow_field(routes)
+    # Two APIs that meet in a path are rare; the one of the method that is asked about is meant.
+    fields = call.inbound.headers
+    asked = next((v for k, v in fields if k == b"access-control-request-method"), b"")
+    route = routes.get(asked.decode("latin-1")) or next(iter(routes.values()))
+    policy = call.configuration.access.cors.get(route.api.id)
+    if policy is None:
+        return OptionsAnswered(allow)
+    return policy.preflight(allow, call.note().origin, fields)
+
+
 async def _obtain(plane: Plane, call: Call) -> None:
     assert call.route is not None  # noqa: S101 - find_route came before
-    bearer_token.check_token(call.token, any_format=plane.any_token_format)
+    issuers = call.configuration.access.issuers.get(call.route.api.id)
     plane.counters.add("token_cache_misses")
-    call.phantom = await plane.exchange.obtain(call.token, call.digest, call.route.api.resource)
+    resource = call.route.api.resource
+    foreign = plane.exchange.foreign
+    if issuers and foreign is not None and is_jwt(call.token):
+        call.phantom = await foreign.obtain(call.token, call.digest, resource, issuers)
+    else:
+        bearer_token.check_token(call.token, any_format=plane.any_token_format)
+        call.phantom = await plane.exchange.obtain(call.token, call.digest, resource)
+    pending = check_possession(plane, call)
+    if pending is not None:
+        await pending
 
 
 async def _take_waiting(plane: Plane, call: Call) -> None:
@@ -221,6 +262,27 @@ def _note_cookie(call: Call, value: bytes) -> None:
     call.fields.append((b"cookie", value))
 
 
+def _note_dpop(call: Call, value: bytes) -> None:
+    # RFC 9449 §4.3, step 1: one proof. What is joined here is none.
+    extras = call.note()
+    extras.dpop_proof = extras.dpop_proof + b"," + value if extras.dpop_proof else value
+
+
+def _note_client_cert(call: Call, value: bytes) -> None:
+    # RFC 9440 §2.2: one certificate. What is joined here is none.
+    extras = call.note()
+    joined = extras.client_certificate + b"," + value if extras.client_certificate else value
+    extras.client_certificate = joined
+
+
+def _note_origin(call: Call, value: bytes) -> None:
+    extras = call.note()
+    if extras.origin:
+        raise BadRequest("There is more than one Origin header.")
+    extras.origin = value
+    call.fields.append((b"origin", value))
+
+
 def _note_expect(call: Call, value: bytes) -> None:
     del call, value  # 100-continue is all there is, and the front says it
 
@@ -233,6 +295,9 @@ def _note_request_id(call: Call, value: bytes) -> None:
 _NOTE: Final = {
     b"host": _note_host,
     b"authorization": _note_authorization,
+    b"client-cert": _note_client_cert,
+    b"dpop": _note_dpop,
+    b"origin": _note_origin,
     b"content-length": _note_content_length,
     b"transfer-encoding": _note_transfer_encoding,
     b"cookie": _note_cookie,

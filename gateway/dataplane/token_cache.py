@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from gateway.dataplane.phantom_token import PhantomToken
+from wire.gateway_snapshot import Issuer
 
 NEGATIVE_TTL_SECONDS: Final = 2.0
 _MAX_NEGATIVE: Final = 20_000
@@ -87,6 +88,14 @@ class TokenCache:
         """Drop every exchanged token."""
         self._tokens.clear()
         self._bytes = self._entries = 0
+
+    def keep_issuers(self, issuers: frozenset[Issuer]) -> None:
+        """Drop the tokens of foreign issuers that are not configured so any more."""
+        for digest, by_resource in list(self._tokens.items()):
+            for token in by_resource.values():
+                if token.issuer is not None and token.issuer not in issuers:
+                    self._drop(digest)
+                    break
 
     def sweep(self, now: float) -> None:
         """Drop what has expired; called now and then."""

@@ -9,7 +9,18 @@ from ims.services.sign_jwt import sign_jwt
 
 # RFC 7519 §5.3: what stays readable outside of an encrypted JWT. A gateway enforces with these, and
 # has them from introspection anyway; what the API's mappings add is for the API alone.
-_REPLICATED: Final = ("iss", "sub", "aud", "client_id", "scope", "iat", "exp", "cnf")
+_REPLICATED: Final = (
+    "iss",
+    "sub",
+    "aud",
+    "client_id",
+    "scope",
+    "iat",
+    "exp",
+    "cnf",
+    "acr",
+    "auth_time",
+)
 
 
 def introspect_as_jwt(*, token: IntrospectedToken, resource: VisibleResource) -> str:

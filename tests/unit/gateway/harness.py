@@ -13,17 +13,22 @@ from gateway.dataplane import ledger
 from gateway.dataplane.allowances import Allowances
 from gateway.dataplane.call import Call
 from gateway.dataplane.configuration import prepare_configuration
+from gateway.dataplane.dpop_nonces import DPoPNonces
 from gateway.dataplane.exchange import AuthorityFailed, Exchange, Introspection
 from gateway.dataplane.leases import Grant, LeaseUnavailable
 from gateway.dataplane.pipeline import serve_call
 from gateway.dataplane.plane import Plane
+from gateway.dataplane.possession import Possession
 from gateway.dataplane.token_cache import TokenCache
 from gateway.dataplane.upstreams import Upstreams
 from gateway.dataplane.usage_journal import BY_CLIENT, BY_GATEWAY, BY_UPSTREAM
+from gateway.issuer_keys import IssuerKeys
+from gateway.replay_register import LocalReplays
 from wire.bearer import Prefix, mint
 from wire.gateway_snapshot import (
     API,
     GatewaySnapshot,
+    Issuer,
     Operation,
     Plan,
     Quota,
@@ -204,8 +209,16 @@ class Harness:
         self.journal = RecordingJournal()
         self.counters = private_counters()
         self.cache = TokenCache(max_entries=100, max_bytes=1_000_000)
+        self.keys = IssuerKeys()
         self.exchange = Exchange(
-            cache=self.cache, authority=self.authority, issuer=ISSUER, counters=self.counters
+            cache=self.cache,
+            authority=self.authority,
+            issuer=ISSUER,
+            counters=self.counters,
+            keys=self.keys,
+            possession=Possession(
+                nonces=DPoPNonces(b"a secret of the tests"), replays=LocalReplays()
+            ),
         )
         self.plane = Plane(
             exchange=self.exchange,
@@ -228,6 +241,7 @@ class Harness:
         rate_limits: Iterable[RateLimit] = (),
         quotas: Iterable[Quota] = (),
         subscriptions: Iterable[Subscription] = (Subscription("sub-1", "client-1", "plan-1"),),
+        issuers: tuple[Issuer, ...] = (),
         **api_settings,
     ) -> None:
         self.version += 1
@@ -243,6 +257,7 @@ class Harness:
                 Operation("get", "GET", "/orders/{id}", ("orders:read",)),
                 Operation("create", "POST", "/orders", ("orders:read",)),
             ),
+            issuer_ids=tuple(issuer.id for issuer in issuers),
             **api_settings,
         )
         snapshot = GatewaySnapshot(
@@ -251,11 +266,17 @@ class Harness:
             upstreams=(self.upstream(),),
             plans=(Plan("plan-1", "Free", ("api-1",), tuple(rate_limits), tuple(quotas)),),
             subscriptions=tuple(subscriptions),
+            issuers=issuers,
             gateway_url="https://gateway.test",
         )
         self.plane.configuration = prepare_configuration(
-            snapshot, upstreams=self.upstreams, allowances=self.allowances, issuer=ISSUER
+            snapshot,
+            upstreams=self.upstreams,
+            allowances=self.allowances,
+            issuer=ISSUER,
+            takes_certificates=bool(self.plane.hops),
         )
+        self.cache.keep_issuers(frozenset(issuers))
 
     async def call(
         self,
@@ -268,6 +289,7 @@ class Harness:
         http_version: str = "1.1",
         host: bytes = b"gateway.test",
         peer: str = "203.0.113.9",
+        scheme: bytes = b"Bearer",
         on_send=None,
         leaves: asyncio.Event | None = None,
     ) -> Answer:
@@ -276,7 +298,7 @@ class Harness:
         raw_path, _, query = raw.partition(b"?")
         fields = [(b"host", host), *headers]
         if token is not None:
-            fields.append((b"authorization", b"Bearer " + token))
+            fields.append((b"authorization", scheme + b" " + token))
         inbound = FakeInbound(
             method=method,
             raw_path=raw_path,

@@ -3,6 +3,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
+from gateway.dataplane.confirmation import Confirmation
 from gateway.dataplane.phantom_token import Expectations, NonsenseAnswer, read_phantom_token
 
 EXPECTED = Expectations("https://ims.example", "https://gateway.example/orders")
@@ -42,7 +43,7 @@ def test_encrypted_token_is_forwarded_as_it_came():
 
 
 def test_binding_of_an_encrypted_token_is_seen():
-    assert read(encrypt(**CLAIMS, cnf={"jkt": "k"})).is_bound is True
+    assert read(encrypt(**CLAIMS, cnf={"jkt": "k"})).confirmation == Confirmation(jkt="k")
 
 
 @pytest.mark.parametrize(
