@@ -2,10 +2,11 @@
 
 import sys
 
-from benchmarks import gateway, token_service, token_tables
+from benchmarks import catalog_size, gateway, token_service, token_tables
 
 PARTS = {
     "gateway": gateway.main,
+    "catalog-size": catalog_size.main,
     "token-service": token_service.main,
     "token-tables": token_tables.main,
 }

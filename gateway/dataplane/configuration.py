@@ -48,9 +48,10 @@ class Configuration:
     tables: Tables
     router: Router
     entitlements: Entitlements
-    apis: Mapping[str, API]  # by id, as the next two
+    apis: Mapping[str, API]  # by id; so are the next two, by that of the API
     clients: Mapping[str, Client]
     total_timeouts: Mapping[str, float]  # seconds; 0: no limit
+    upstream_clients: Mapping[str, Client]  # by upstream id
     access: Access
 
 
@@ -94,20 +95,18 @@ def make_configuration(
     router = yield from _router(tables, previous)
     apis: Mapping[str, API] = tables.rows["apis"]
     if previous is None or _is_other_catalog(tables, previous.tables):
-        clients = yield from _clients(tables, parts.upstreams)
-        by_id = {upstream.id: client for upstream, client in clients.items()}
-        total = {upstream.id: upstream.total_timeout_seconds for upstream in clients}
-        api_clients: Mapping[str, Client] = {
-            api.id: by_id[api.upstream_id] for api in apis.values()
-        }
+        upstream_clients = yield from _upstream_clients(tables, previous, parts.upstreams)
+        upstreams: Mapping[str, Upstream] = tables.rows["upstreams"]
         total_timeouts: Mapping[str, float] = {
-            api.id: total[api.upstream_id] for api in apis.values()
+            api.id: upstreams[api.upstream_id].total_timeout_seconds for api in apis.values()
         }
-        parts.upstreams.keep_only(clients)
+        clients: Mapping[str, Client] = {
+            api.id: upstream_clients[api.upstream_id] for api in apis.values()
+        }
         access = _read_access(tables, parts)
     else:
-        api_clients, total_timeouts = previous.clients, previous.total_timeouts
-        access = previous.access
+        upstream_clients, access = previous.upstream_clients, previous.access
+        clients, total_timeouts = previous.clients, previous.total_timeouts
     return Configuration(
         version=tables.version,
         tables=tables,
@@ -119,8 +118,9 @@ def make_configuration(
             None if previous is None else previous.entitlements,
         ),
         apis=apis,
-        clients=api_clients,
+        clients=clients,
         total_timeouts=total_timeouts,
+        upstream_clients=upstream_clients,
         access=access,
     )
 
@@ -170,7 +170,12 @@ def _router(tables: Tables, previous: Configuration | None) -> Steps[Router]:
         raise MalformedSnapshot(f"apis: {error}") from error
 
 
-def _clients(tables: Tables, upstreams: Upstreams) -> Steps[Mapping[Upstream, Client]]:
+def _upstream_clients(
+    tables: Tables, previous: Configuration | None, upstreams: Upstreams
+) -> Steps[Mapping[str, Client]]:
+    """Return the clients by upstream id; those that are needed no more are closed."""
+    if previous is not None and previous.tables.rows["upstreams"] is tables.rows["upstreams"]:
+        return previous.upstream_clients
     clients: dict[Upstream, Client] = {}
     for upstream in tables.rows["upstreams"].values():
         try:
@@ -178,7 +183,8 @@ def _clients(tables: Tables, upstreams: Upstreams) -> Steps[Mapping[Upstream, Cl
         except ValueError as error:
             raise MalformedSnapshot(f"upstreams: {error}") from error
         yield
-    return clients
+    upstreams.keep_only(clients)
+    return {upstream.id: client for upstream, client in clients.items()}
 
 
 def _check_plan(plan: Plan) -> None:

@@ -16,6 +16,7 @@ without parameters, and refused unless all three name the same operation. So `/%
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -294,16 +295,21 @@ def _place(root: _Node, path: str) -> _Node:
 
 
 def _literal_child(node: _Node, segment: str) -> _Node:
-    child = node.literals.get(unquote_to_bytes(segment)) or _Node()
+    child = node.literals.get(_spellings(segment)[0]) or _Node()
     _hang(node, segment, child)
     return child
 
 
 def _hang(node: _Node, segment: str, child: _Node) -> None:
+    for spelling in _spellings(segment):
+        node.literals[spelling] = child
+
+
+@lru_cache(maxsize=65_536)
+def _spellings(segment: str) -> tuple[bytes, ...]:
     # The document may spell a character encoded or not; a request may too.
     plain = unquote_to_bytes(segment)
-    node.literals[plain] = child
-    node.literals[quote(plain, safe=_SEGMENT_SAFE).encode()] = child
+    return plain, quote(plain, safe=_SEGMENT_SAFE).encode()
 
 
 def _pattern_child(node: _Node, segment: str, path: str) -> _Node:

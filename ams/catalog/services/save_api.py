@@ -4,8 +4,10 @@ import uuid
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from ams.catalog.checks.api import check_api, is_reserved_resource
+from ams.catalog.checks.overlap import RouteOf, check_overlaps
 from ams.catalog.models import API, Issuer, Operation, Scope, Upstream
 from ams.catalog.services.queue_resource_registration import queue_resource_registration
 from ams.catalog.services.raise_configuration_version import raise_configuration_version
@@ -50,6 +52,7 @@ def save_api(*, spec: APISpec, api_id: uuid.UUID | None = None) -> API:
         checks.add(f"there is no upstream {spec.upstream!r}.", "upstream")
     issuers = _find_issuers(spec, checks)
     _check_uniqueness(spec, resource, api_id, checks)
+    check_overlaps(spec, _find_neighbours(spec, api_id), checks)
     checks.finish()
     assert upstream is not None  # noqa: S101 - finish() raised otherwise
     api = API() if api_id is None else _get(api_id)
@@ -99,6 +102,23 @@ def _check_uniqueness(
             checks.add(f"{value!r} is already that of the API {other.slug}.", name)
     if not spec.resource and is_reserved_resource(resource):
         checks.add("gateway URL and base path make one of the platform's resources.", "base_path")
+
+
+def _find_neighbours(spec: APISpec, api_id: uuid.UUID | None) -> list[RouteOf]:
+    """Return the routes of published APIs above or below the base path: no others can overlap."""
+    if spec.state != API.State.PUBLISHED:
+        return []  # it is checked when it is published
+    segments = spec.base_path.split("/")
+    above = ["/".join(segments[:length]) for length in range(2, len(segments))]
+    near = Q(api__base_path__in=above) | Q(api__base_path__startswith=f"{spec.base_path}/")
+    rows = Operation.objects.filter(near, api__state=API.State.PUBLISHED).exclude(api=api_id)
+    found = rows.order_by("api__slug", "path", "method")
+    return [
+        RouteOf(method, base_path + path, slug)
+        for method, path, base_path, slug in found.values_list(
+            "method", "path", "api__base_path", "api__slug"
+        )
+    ]
 
 
 def _get(api_id: uuid.UUID) -> API:
