@@ -17,7 +17,7 @@ _TEXT: Final = "text/plain; charset=utf-8"
 Page = tuple[int, str, str]  # status, media type, body
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Watched:
     """What the probes look at: the counters of `workers` workers, and the address of calls."""
 
@@ -25,6 +25,7 @@ class Watched:
     workers: int
     bind: str
     port: int
+    is_leaving: bool = False  # calls are still answered, but no new ones are wanted
 
 
 def answer(path: str, watched: Watched) -> Page:
@@ -33,6 +34,8 @@ def answer(path: str, watched: Watched) -> Page:
     if path == "/-/healthz":
         return 200, _TEXT, "ok\n"
     if path == "/-/readyz":
+        if watched.is_leaving:
+            return 503, _TEXT, "not ready: the gateway is about to end\n"
         if not counters.are_ready(counters.read_living_workers(directory), watched.workers):
             return 503, _TEXT, "not ready: a worker has no snapshot yet\n"
         if not _accepts(watched.bind, watched.port):

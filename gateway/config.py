@@ -11,6 +11,7 @@ from gateway.dataplane import trusted_hops
 from gateway.dataplane.trusted_hops import TrustedHops
 
 CLIENT_ID: Final = "tollgate-gateway"
+_MOST_SECONDS: Final = 3600
 _CODE_DIR: Final = Path(__file__).resolve().parent.parent
 
 
@@ -43,9 +44,19 @@ class Config:
     max_cached_tokens: int
     max_cached_bytes: int
     native: str = "auto"  # "auto": compiled modules where there are some; "on": nothing else; "off"
+    grace_seconds: float = 0.0  # between a readiness that is false and the end of the service
+    drain_seconds: float = 10.0  # for calls under way, at the end
     allows_internal_upstreams: bool = False  # for all, whatever they say themselves
     forward_auth_bind: str = "127.0.0.1"
     forward_auth_port: int = 0  # 0: nobody is answered
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where workers listen: for calls, and for forward-auth if that is wanted."""
+        found = [(self.bind, self.port)]
+        if self.forward_auth_port:
+            found.append((self.forward_auth_bind, self.forward_auth_port))
+        return found
 
     @property
     def directory(self) -> Path:
@@ -88,6 +99,8 @@ def load() -> Config:
         trusted_hops=_trusted_hops(),
         node=_text("TOLLGATE_GATEWAY_NODE", os.uname().nodename),
         takes_any_token=format_of_tokens == "any",
+        grace_seconds=_seconds("TOLLGATE_GATEWAY_GRACE_SECONDS", 0.0),
+        drain_seconds=_seconds("TOLLGATE_GATEWAY_DRAIN_SECONDS", 10.0),
         allows_internal_upstreams=_text("TOLLGATE_UPSTREAMS_ALLOW_INTERNAL", "off").lower()
         in {"on", "1", "true", "yes"},
         access_log=_text("TOLLGATE_GATEWAY_ACCESS_LOG", ""),
@@ -109,6 +122,17 @@ def _integer(name: str, default: int) -> int:
         return int(raw)
     except ValueError as error:
         raise BadConfiguration(f"{name} must be a whole number, not {raw!r}.") from error
+
+
+def _seconds(name: str, default: float) -> float:
+    raw = _text(name, str(default))
+    try:
+        seconds = float(raw)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _MOST_SECONDS:
+        raise BadConfiguration(f"{name} must be a number from 0 to {_MOST_SECONDS}, not {raw!r}.")
+    return seconds
 
 
 def _origin(name: str, url: str) -> str:

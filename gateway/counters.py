@@ -214,8 +214,13 @@ def beside(directory: Path, kind: str, worker: Path) -> Path:
 
 def are_ready(workers: list[memoryview], expected: int) -> bool:
     """Whether `expected` workers have a snapshot."""
+    return count_ready(workers) >= expected
+
+
+def count_ready(workers: list[memoryview]) -> int:
+    """Return how many have a snapshot."""
     version = INDEX["snapshot_version"]
-    return sum(1 for cells in workers if cells[version]) >= expected
+    return sum(1 for cells in workers if cells[version])
 
 
 def read_named(workers: list[memoryview], name: str) -> int:

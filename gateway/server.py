@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import socket
-import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -14,13 +14,10 @@ from gateway import counters, native_build
 from gateway.admin_port import Watched, open_admin_port
 from gateway.config import BadConfiguration, Config
 from gateway.front import listener
+from gateway.worker_keeper import HowToStart, WorkerKeeper
 
-_DRAIN_SECONDS: Final = 20
-_CANNOT_START: Final = 2
-# A worker that dies soon after its start is started anew a little later each time.
-_HEALTHY_SECONDS: Final = 10.0
-_FIRST_PAUSE_SECONDS: Final = 0.1
-_LONGEST_PAUSE_SECONDS: Final = 5.0
+# After the calls have ended: usage is shipped, leases are given back.
+_LAST_SECONDS: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -41,83 +38,89 @@ def run(config: Config) -> None:
         )
     _prepare_directories(config)
     command, environment = _worker_command(config)
+    how = HowToStart(command, environment, lambda: listener.open_sockets(config.addresses))
     watched = Watched(config.run_directory, config.workers, config.bind, config.port)
     try:
         close_admin_port = open_admin_port(config.admin_port, watched)
     except OSError as error:
         raise _in_use(config.admin_port, "TOLLGATE_GATEWAY_ADMIN_PORT", error) from error
     try:
-        asyncio.run(_Supervisor(config.workers, command, environment).run())
+        asyncio.run(_Supervisor(config, how, watched).run())
     finally:
         close_admin_port()
 
 
 class _Supervisor:
-    """Starts workers, starts them anew when they die, and stops them."""
+    """Starts workers, starts them anew when they die or are to be replaced, and stops them."""
 
-    def __init__(self, workers: int, command: tuple[str, ...], environment: dict[str, str]) -> None:
-        self._workers = workers
-        self._command = command
-        self._environment = environment
-        self._stopping = asyncio.Event()
-        self._processes: set[asyncio.subprocess.Process] = set()
-        self._has_failed = False
+    def __init__(self, config: Config, how: HowToStart, watched: Watched) -> None:
+        self._config = config
+        self._watched = watched
+        self._stopping = asyncio.Event()  # the workers are to end
+        self._leaving = asyncio.Event()  # the gateway is to end, after its grace
+        self._hurry = asyncio.Event()
+        self._keepers = [WorkerKeeper(how, self._stopping) for _ in range(config.workers)]
+        self._rolling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Return when every worker has ended after a signal. Raises WorkersCannotStart."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
+            loop.add_signal_handler(number, self._leave)
         loop.add_signal_handler(signal.SIGHUP, self._pass_on, signal.SIGHUP)
-        keepers = [asyncio.create_task(self._keep_running()) for _ in range(self._workers)]
-        await self._stopping.wait()
+        loop.add_signal_handler(signal.SIGUSR2, self._roll)
+        tasks = [asyncio.create_task(self._keep(keeper)) for keeper in self._keepers]
+        await self._leaving.wait()
+        with suppress(TimeoutError):
+            # Whoever spreads the load sees that we are not ready, and sends nothing new.
+            await asyncio.wait_for(self._hurry.wait(), self._config.grace_seconds)
+        self._stopping.set()
         self._pass_on(signal.SIGTERM)
-        _, late = await asyncio.wait(keepers, timeout=_DRAIN_SECONDS)
+        patience = self._config.drain_seconds + _LAST_SECONDS
+        _, late = await asyncio.wait(tasks, timeout=patience)
         if late:
-            _log.error("%d workers did not end in %d s and are killed", len(late), _DRAIN_SECONDS)
+            _log.error("%d workers did not end in %g s and are killed", len(late), patience)
             self._pass_on(signal.SIGKILL)
-        await asyncio.gather(*keepers)
-        if self._has_failed:
+        if not all(await asyncio.gather(*tasks)):
             raise WorkersCannotStart
 
-    async def _keep_running(self) -> None:
-        """Keep one worker running until all are to stop."""
-        pause = _FIRST_PAUSE_SECONDS
-        is_first = True
-        while not self._stopping.is_set():
-            started = time.monotonic()
-            status = await self._run_worker()
-            if self._stopping.is_set():
-                return
-            if status == _CANNOT_START and is_first:
-                self._has_failed = True
-                self._stopping.set()
-                return
-            is_first = False
-            lived = time.monotonic() - started
-            pause = (
-                _FIRST_PAUSE_SECONDS
-                if lived > _HEALTHY_SECONDS
-                else min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            )
-            _log.error("a worker ended with %s and is started anew in %.1f s", status, pause)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+    def _leave(self) -> None:
+        if self._leaving.is_set():
+            self._hurry.set()  # asked a second time
+        self._watched.is_leaving = True
+        self._leaving.set()
 
-    async def _run_worker(self) -> int:
-        process = await asyncio.create_subprocess_exec(*self._command, env=self._environment)
-        self._processes.add(process)
-        if self._stopping.is_set():  # the signal came while it was being started
-            process.terminate()
-        try:
-            return await process.wait()
-        finally:
-            self._processes.discard(process)
+    async def _keep(self, keeper: WorkerKeeper) -> bool:
+        could_start = await keeper.run()
+        if not could_start:
+            self._hurry.set()
+            self._leaving.set()
+        return could_start
+
+    def _roll(self) -> None:
+        if self._rolling is None or self._rolling.done():
+            self._rolling = asyncio.get_running_loop().create_task(self._replace_all())
+
+    async def _replace_all(self) -> None:
+        """Replace the workers one after the other (SIGUSR2), so that no call fails."""
+        for keeper in self._keepers:
+            if not await keeper.replace(self._is_another_ready()):
+                return
+        _log.info("every worker was replaced")
+
+    def _is_another_ready(self) -> Callable[[], bool]:
+        before = counters.read_living_workers(self._watched.directory)
+        wanted = counters.count_ready(before) + 1
+
+        def is_ready() -> bool:
+            living = counters.read_living_workers(self._watched.directory)
+            return counters.count_ready(living) >= wanted
+
+        return is_ready
 
     def _pass_on(self, number: signal.Signals) -> None:
-        for process in self._processes:
-            with suppress(ProcessLookupError):
-                process.send_signal(number)
+        for keeper in self._keepers:
+            keeper.send(number)
 
 
 def _worker_command(config: Config) -> tuple[tuple[str, ...], dict[str, str]]:

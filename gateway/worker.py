@@ -39,7 +39,6 @@ from wire.usage_batch import UsageBatch
 
 _SWEEP_SECONDS: Final = 1.0
 _CACHE_SWEEP_EVERY: Final = 30
-_DRAIN_SECONDS: Final = 10.0
 _DRAIN_POLL_SECONDS: Final = 0.05
 _CANCEL_AGAIN_SECONDS: Final = 0.5
 
@@ -113,7 +112,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Let calls end, give leases back, ship the last usage."""
-        deadline = time.monotonic() + _DRAIN_SECONDS
+        deadline = time.monotonic() + self._config.drain_seconds
         while self.plane.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110 - once per life
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
         await _cancel(self._tasks)

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import ssl
 import sys
 from dataclasses import dataclass
@@ -22,13 +23,16 @@ from gateway.front import listener
 from gateway.front.certificate import CertificateWatch
 from gateway.front.shared import Front
 from gateway.worker import Worker
+from gateway.worker_keeper import LISTEN_VARIABLE
 
 CANNOT_START: Final = 2  # the exit code; standard error has one sentence
 # Calls make no cycles, so the collector may look rarely; its pauses are every caller's.
 _GC_THRESHOLDS: Final = (20_000, 20, 50)
 
-# Calls have 10 s, what is shipped at the end the rest; the parent has no more patience either.
-_LAST_SECONDS: Final = 20
+# After the calls: what is shipped at the end. The parent has no more patience either.
+_LAST_SECONDS: Final = 10
+_GOODBYE_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -59,18 +63,19 @@ async def _serve(settings: Config) -> None:
     await worker.start()
     plane = worker.plane
     calls = Front(plane, partial(serve_call, plane), scheme="https" if context else "http")
-    entrances = [await _open(calls, settings.bind, settings.port, context)]
+    sockets = _listening_sockets(settings)
+    entrances = [await _open(calls, sockets[0], context)]
     if settings.forward_auth_port:
         questions = Front(plane, partial(serve_question, plane), scheme="http")
-        address, port = settings.forward_auth_bind, settings.forward_auth_port
-        entrances.append(await _open(questions, address, port, None))
+        entrances.append(await _open(questions, sockets[1], None))
     watching = asyncio.create_task(watch.run()) if watch is not None else None
     _settle()
     await stop.wait()
-    signal.alarm(_LAST_SECONDS)  # its default ends the process: nothing may keep it for ever
+    # Its default ends the process: nothing may keep it for ever.
+    signal.alarm(int(settings.drain_seconds) + _LAST_SECONDS)
     for entrance in entrances:
         entrance.server.close()
-        entrance.front.wind_down()
+    await asyncio.gather(*(_say_goodbye(entrance.front) for entrance in entrances))
     await worker.stop()
     for entrance in entrances:
         entrance.front.abort_all()
@@ -88,10 +93,31 @@ class _Entrance:
     keeping_time: asyncio.Task[None]
 
 
-async def _open(front: Front, address: str, port: int, context: ssl.SSLContext | None) -> _Entrance:
-    listening = listener.open_socket(address, port)
+async def _open(
+    front: Front, listening: socket.socket, context: ssl.SSLContext | None
+) -> _Entrance:
     server = await listener.listen(front, listening, context)
     return _Entrance(front, server, asyncio.create_task(front.run()))
+
+
+def _listening_sockets(settings: Config) -> list[socket.socket]:
+    """Return the sockets that the parent keeps for this worker and those after it."""
+    given = os.environ.get(LISTEN_VARIABLE)
+    if given is None:
+        return listener.open_sockets(settings.addresses)
+    return [socket.socket(fileno=int(number)) for number in given.split(",")]
+
+
+async def _say_goodbye(front: Front) -> None:
+    """Let each client end its connection by itself before idle ones are closed.
+
+    To close at once would meet requests that are on their way, which nobody may send again.
+    """
+    front.say_goodbye()
+    deadline = front.loop.time() + _GOODBYE_SECONDS
+    while front.connections and front.loop.time() < deadline:  # noqa: ASYNC110 - once per life
+        await asyncio.sleep(_POLL_SECONDS)
+    front.wind_down()
 
 
 def _make_context(settings: Config) -> ssl.SSLContext | None:

@@ -29,10 +29,9 @@ _METHODS: Final = {
 
 
 class Http1Connection:
-    """The states: between requests, in a head, in a call (its body arriving or not), closing.
+    """An asyncio.Protocol by shape: a base in Python keeps a class from being compiled."""
 
-    An asyncio.Protocol by shape: a class with a base in Python cannot be compiled (`native_build`).
-    """
+    # The states: between requests, in a head, in a call (its body arriving or not), closing.
 
     __slots__ = (
         "_ahead",
@@ -173,6 +172,9 @@ class Http1Connection:
             self._refuse(RequestTimedOut("The request's head took too long."))
         else:  # nothing was asked, or a body goes on that nobody wants
             self._close(lingers=self._current is not None)
+
+    def say_goodbye(self) -> None:
+        """Nothing: each answer from now on says that it is the last."""
 
     def wind_down(self) -> None:
         """Close after the answer under way, or now."""

@@ -28,6 +28,7 @@ _CONNECTION_WINDOW_BYTES: Final = 1024 * 1024
 _DEFAULT_WINDOW_BYTES: Final = 65_535
 _LOOK_AGAIN_SECONDS: Final = 2.0
 _CALM_SECONDS: Final = 10.0
+_LAST_STREAM: Final = 2**31 - 1
 _GOAWAY: Final = struct.Struct(">HBBBLLL")
 
 # What costs us work and a client nothing. A stream that is reset counts whoever resets it: frames
@@ -121,6 +122,11 @@ class Http2Connection(asyncio.Protocol):
                 request.check_progress()
             self.flush()
             self.set_deadline()
+
+    def say_goodbye(self) -> None:
+        """Ask for no more streams; what is on its way is served (RFC 9113 §6.8)."""
+        if self._transport is not None:
+            self._transport.write(_GOAWAY.pack(0, 8, 7, 0, 0, _LAST_STREAM, 0))
 
     def wind_down(self) -> None:
         """Say goodbye, and close when the last answer is out."""

@@ -31,6 +31,19 @@ def open_socket(address: str, port: int) -> socket.socket:
     return listening
 
 
+def open_sockets(addresses: list[tuple[str, int]]) -> list[socket.socket]:
+    """Return a socket for each address; all or none are open. Raises OSError."""
+    opened: list[socket.socket] = []
+    try:
+        for address, port in addresses:
+            opened.append(open_socket(address, port))
+    except OSError:
+        for listening in opened:
+            listening.close()
+        raise
+    return opened
+
+
 def make_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """Return a server context: TLS 1.2 or newer, HTTP/2 before HTTP/1.1.
 
@@ -108,6 +121,9 @@ class Doorway(asyncio.Protocol):
     def expire(self) -> None:
         """Close: nothing came."""
         self.abort()
+
+    def say_goodbye(self) -> None:
+        """Wait for what it will be."""
 
     def wind_down(self) -> None:
         """Close: nothing is under way."""

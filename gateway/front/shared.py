@@ -27,6 +27,9 @@ class Connection(Protocol):
     def expire(self) -> None:
         """Answer, close or abort, whatever fits: the deadline passed."""
 
+    def say_goodbye(self) -> None:
+        """Ask the client to open no more requests here; those that come are answered."""
+
     def wind_down(self) -> None:
         """Take no more requests; close when those under way are answered."""
 
@@ -83,6 +86,12 @@ class Front:
             except Exception:  # noqa: BLE001 - the others have their limits, too
                 _log.exception("a connection could not be ended")
                 connection.abort()
+
+    def say_goodbye(self) -> None:
+        """Ask clients to open no more here: answers close from now on, HTTP/2 is told."""
+        self.is_winding_down = True
+        for connection in list(self.connections):
+            connection.say_goodbye()
 
     def wind_down(self) -> None:
         """Close idle connections now and the others after the answer they are at."""
