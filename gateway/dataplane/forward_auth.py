@@ -14,7 +14,6 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway.counters import NO_SERIES
-from gateway.dataplane import ledger
 from gateway.dataplane.call import Fields, Inbound
 from gateway.dataplane.errors import BadRequest, NotFound, Refusal, render
 from gateway.dataplane.forward import answer_fields
@@ -99,12 +98,12 @@ class Question:
 
     def answer(
         self, status: int, fields: Fields, body: bytes, *, length: int = -1, closes: bool = False
-    ) -> None:
+    ) -> Awaitable[None] | None:
         """Send the answer to the proxy, in a status that it understands."""
         told = self._status_for_proxy(status)
         if told != status:
             fields = [*fields, (b"x-tollgate-status", b"%d" % status)]
-        self._asked.answer(told, fields, body, length=length, closes=closes)
+        return self._asked.answer(told, fields, body, length=length, closes=closes)
 
     def begin(self, status: int, fields: Fields, *, length: int = -1, closes: bool = False) -> None:
         """Never called: nothing is streamed."""
@@ -114,8 +113,9 @@ class Question:
         """Never called: nothing is streamed."""
         raise NotImplementedError
 
-    def finish(self, last: bytes = b"") -> None:
-        """Note nothing."""
+    def finish(self, last: bytes = b"") -> Awaitable[None] | None:
+        """Never called: nothing is streamed."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """End the question."""
@@ -140,31 +140,33 @@ async def serve_question(plane: "Plane", asked: Inbound) -> None:
     try:
         question = Question(asked)
     except Refusal as refusal:
-        _refuse(plane, asked, refusal)
+        await _refuse(plane, asked, refusal)
         return
     await serve_call(plane, question, _STAGES)
 
 
-def approve(plane: "Plane", call: "Call") -> None:
+def approve(plane: "Plane", call: "Call") -> Awaitable[None] | None:
     """Answer yes, with the fields that the call goes on with.
 
     It is counted as served: what the upstream makes of it, only the proxy knows.
     """
+    del plane
     call.status = 200
     call.cause = BY_UPSTREAM
     cast("Question", call.inbound).is_approved = True
-    ledger.close(plane, call)
     fields = answer_fields(call)
     fields.append((b"authorization", call.phantom.authorization))
-    call.inbound.answer(200, fields, b"")
+    return call.inbound.answer(200, fields, b"")
 
 
-def _refuse(plane: "Plane", asked: Inbound, refusal: Refusal) -> None:
+async def _refuse(plane: "Plane", asked: Inbound, refusal: Refusal) -> None:
     """Answer a question that is none."""
     request_id = plane.next_request_id()
     fields, body = render(refusal, request_id, [(b"x-request-id", request_id)])
     plane.counters.observe(NO_SERIES, refusal.status, 0, 0, len(body))
-    asked.answer(refusal.status, fields, body)
+    waiting = asked.answer(refusal.status, fields, body)
+    if waiting is not None:
+        await waiting
     asked.close()
 
 

@@ -70,7 +70,7 @@ def _snapshot(upstream_url: str) -> GatewaySnapshot:
         upstreams=(Upstream("up", upstream_url, allow_internal=True),),
         plans=(
             Plan("plan", "Free", ("api",)),
-            Plan("small", "Small", ("api",), RateLimit(1, 3600, 1)),
+            Plan("small", "Small", ("api",), (RateLimit(1, 3600, 1),)),
         ),
         subscriptions=(
             Subscription("sub", "client-1", "plan"),

@@ -167,7 +167,8 @@ class FakeInbound:
         if self.method != "HEAD" and status != 204:
             length = len(body)
         self.begin(status, fields, length=length, closes=closes)
-        ledger.meter(self.plane, self.call)
+        if self.call is not None:
+            ledger.meter(self.plane, self.call)
         self.sent.body = b"" if self.method == "HEAD" else body
         self.sent.is_complete = True
         if self.on_send is not None:

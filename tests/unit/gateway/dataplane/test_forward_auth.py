@@ -30,6 +30,7 @@ async def ask(gateway, *fields, path=PATH, query=b"", method="GET", host=b"gatew
         announces_body=True,
         chunks=[],
         scheme="http",
+        plane=gateway.plane,
         peer="127.0.0.1",
     )
     await serve_question(gateway.plane, inbound)
@@ -163,7 +164,7 @@ async def test_a_wrong_list_of_statuses_is_refused(gateway, token, query):
 
 
 async def test_limits_are_the_plan_s(gateway):
-    gateway.configure(rate_limit=RateLimit(1, 60, 1))
+    gateway.configure(rate_limits=[RateLimit(1, 60, 1)])
     token = mint(Prefix.ACCESS_TOKEN).encode()
     gateway.authority.live[token] = make_jwt()
 
