@@ -24,6 +24,7 @@ def _every(task: str, seconds: float) -> dict[str, Any]:
 
 app.conf.beat_schedule = {
     "fold usage": _every("ams.metering.tasks.fold_usage", 2),
+    "purge stored usage": _every("ams.metering.tasks.purge_usage", 3600),
     "deliver resource registrations": _every(
         "ams.catalog.tasks.deliver_resource_registrations", 10
     ),

@@ -7,6 +7,7 @@ from gateway.config import Config
 from gateway.dataplane.exchange import AuthorityFailed
 from gateway.origin_client import Answer, OriginClient, OriginUnreachable
 from wire.usage_batch import UsageBatch
+from wire.usage_report import UsageReport
 
 _WAIT_SECONDS: Final = 20
 _NEVER_TAKEN: Final = frozenset({400, 413, 422})  # malformed, too large, unprocessable
@@ -63,6 +64,17 @@ class ControlClient:
             raise BatchRefused(f"The control API answered {answer.status} to the batch.")
         if answer.status not in {200, 201}:
             raise ControlFailed(f"The control API answered {answer.status}.")
+
+    async def send_usage_report(self, report: UsageReport) -> int:
+        """Tell what is shipped; return the last reconciled minute (Unix time), 0 for none."""
+        body = json.dumps(report.as_document(), separators=(",", ":")).encode()
+        answer = await self._request(b"POST", "/usage-reports", body)
+        if answer.status != 200:
+            raise ControlFailed(f"The control API answered {answer.status}.")
+        try:
+            return int(json.loads(answer.body)["reconciled_minute"] or 0)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ControlFailed("The control API's answer to a usage report is none.") from error
 
     async def close(self) -> None:
         """Close the connections."""

@@ -48,6 +48,7 @@ _COUNTERS: Final = {
     "usage_memory_fallbacks": "Usage segments counted in memory because the disk failed.",
     "usage_send_failures": "Attempts to ship usage that failed; it is kept and sent again.",
     "usage_batches_rejected": "Usage batches that the control API will never take; set aside.",
+    "usage_report_failures": "Attempts to tell the control API what is shipped that failed.",
     "usage_segments_discarded": "Usage segments deleted unsent because the spool was full.",
 }
 _GAUGES: Final = {
@@ -59,6 +60,9 @@ _GAUGES: Final = {
     "cached_bytes": "Size of the token cache, estimated.",
     "calls_in_flight": "Calls under way.",
     "usage_spool_bytes": "Usage on disk that is not shipped, what is being written included.",
+    "usage_lag_seconds": "For how long something that was counted has not been shipped.",
+    "usage_reconciled_minute": "Unix time of the newest minute of which no usage of any gateway is"
+    " under way, as the control API last said; 0 is none.",
 }
 # How the gauges of several workers make one; the others are added up.
 _REDUCE: Final[Mapping[str, Callable[[list[int]], int]]] = {
@@ -66,6 +70,8 @@ _REDUCE: Final[Mapping[str, Callable[[list[int]], int]]] = {
     "feed_lost_seconds": max,
     "limits_degraded": max,
     "usage_spool_bytes": max,  # all workers look at one directory
+    "usage_lag_seconds": max,
+    "usage_reconciled_minute": max,  # the last answer; all are asked about the same
 }
 # Upper bounds in microseconds, and one more for everything above.
 LATENCY_BUCKETS: Final = (

@@ -74,7 +74,12 @@ class Worker:
         )
         usage_directory = config.directory / "usage"
         self._journal = UsageJournal(usage_directory, node=name)
-        self._shipper = UsageShipper(self._journal, usage_directory, send=self._send_usage)
+        self._shipper = UsageShipper(
+            self._journal,
+            usage_directory,
+            send=self._send_usage,
+            report=self._control.send_usage_report,
+        )
         self._alerts = UsageAlerts(self._journal, self._shipper, self.counters)
         self._access_log = (
             JSONAccessLog(config.access_log, self.counters.slot) if config.access_log else None

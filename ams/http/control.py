@@ -1,4 +1,7 @@
-"""`POST /control/v1/usage-batches`: gateways deliver their sealed usage batches here."""
+"""Usage: gateways deliver their sealed batches here, and tell what they still hold.
+
+`POST /control/v1/usage-batches` and `POST /control/v1/usage-reports`.
+"""
 
 import functools
 import json
@@ -7,17 +10,20 @@ from collections.abc import Callable
 from typing import Final
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from ams.errors import TokenServiceUnavailable
 from ams.http import control_access
 from ams.http.control_access import Answer
 from ams.metering.fold_queue import fold_queue
+from ams.metering.queries.get_reconciled_minute import get_reconciled_minute
+from ams.metering.services.note_usage_report import note_usage_report
 from ams.metering.services.store_usage_batch import store_usage_batch
 from wire.oauth_errors import OAuthError
 from wire.problem import Problem
 from wire.usage_batch import MalformedBatch
+from wire.usage_report import MalformedReport, parse_report
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +45,7 @@ def _answers_problems(view: View) -> View:
             return view(request)
         except OAuthError as error:
             return _respond(control_access.answer_refusal(error))
-        except MalformedBatch as error:
+        except (MalformedBatch, MalformedReport) as error:
             return _respond(control_access.answer_bad_parameter(str(error)))
         except BatchTooLarge:
             return _respond(_answer_too_large())
@@ -68,6 +74,20 @@ def accept_usage_batch(request: HttpRequest) -> HttpResponse:
     if is_new:
         transaction.on_commit(fold_queue.enqueue)
     return HttpResponse(status=201 if is_new else 200)
+
+
+@csrf_exempt
+@_answers_problems
+def accept_usage_report(request: HttpRequest) -> HttpResponse:
+    """Answer 200 with the last reconciled minute, for the worker's own metrics."""
+    if request.method != "POST":
+        return _respond(control_access.answer_wrong_method("POST"))
+    authorization = request.headers.get("Authorization")
+    control_access.require_gateway([authorization] if authorization is not None else [])
+    note_usage_report(report=parse_report(_read_document(request)))
+    reconciled = get_reconciled_minute()
+    minute = int(reconciled.timestamp()) if reconciled is not None else None
+    return JsonResponse({"reconciled_minute": minute})
 
 
 def _read_document(request: HttpRequest) -> object:

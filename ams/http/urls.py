@@ -6,5 +6,6 @@ from ams.http import control
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("control/v1/usage-batches", control.accept_usage_batch),
+    path("control/v1/usage-reports", control.accept_usage_report),
     path("api/", include("ams.http.management.urls")),
 ]

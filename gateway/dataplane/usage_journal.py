@@ -57,6 +57,16 @@ class UsageJournal:
         self._words = self._segment.words
 
     @property
+    def node(self) -> str:
+        """The worker's name in its batches."""
+        return self._node
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is being written."""
+        return self._segment.path
+
+    @property
     def is_on_disk(self) -> bool:
         """Whether what is counted now survives the process."""
         return self._segment.path is not None

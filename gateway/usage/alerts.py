@@ -18,7 +18,12 @@ class Shipper(Protocol):
     send_failures: int
     batches_rejected: int
     segments_discarded: int
+    report_failures: int
     spool_bytes: int
+    reconciled_minute: int
+
+    def lag_seconds(self) -> float:
+        """Return for how long something counted has not been shipped."""
 
 
 class UsageAlerts:
@@ -41,7 +46,10 @@ class UsageAlerts:
         self._tell("usage_send_failures", shipper.send_failures)
         self._tell("usage_batches_rejected", shipper.batches_rejected)
         self._tell("usage_segments_discarded", shipper.segments_discarded)
+        self._tell("usage_report_failures", shipper.report_failures)
         self._counters.set("usage_spool_bytes", shipper.spool_bytes)
+        self._counters.set("usage_lag_seconds", int(shipper.lag_seconds()))
+        self._counters.set("usage_reconciled_minute", shipper.reconciled_minute)
 
     def _tell(self, name: str, total: int) -> None:
         self._counters.add(name, total - self._told.get(name, 0))

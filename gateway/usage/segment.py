@@ -134,6 +134,16 @@ def read_batch(data: bytes) -> UsageBatch:
     return UsageBatch(batch_id, node, rows)
 
 
+def read_node(path: Path) -> str | None:
+    """Return who wrote the segment; None for a file that is gone or no segment."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+        return _read_header(head)[1]
+    except (FileNotFoundError, CorruptSegment):
+        return None
+
+
 def _make_header(node: str) -> bytes:
     name = node.encode()
     if len(name) > _MAX_NODE_BYTES:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from gateway.usage import segment
 from wire.usage_batch import UsageBatch
+from wire.usage_report import UsageReport
 
 _log = logging.getLogger("gateway.usage")
 _FIRST_RETRY_SECONDS: Final = 1.0
@@ -23,7 +24,10 @@ _UNFINISHED_SECONDS: Final = 60.0  # older than any worker takes to finish a new
 _REJECTED_SUFFIX: Final = ".rejected"
 _MAX_SPOOL_BYTES: Final = 256 * 1024 * 1024
 
+_REPORT_SECONDS: Final = 10.0
+
 Send = Callable[[UsageBatch], Awaitable[None]]
+Report = Callable[[UsageReport], Awaitable[int]]
 
 
 class BatchRejected(Exception):
@@ -32,6 +36,16 @@ class BatchRejected(Exception):
 
 class Journal(Protocol):
     """The journal of this worker."""
+
+    calls_lost: int
+
+    @property
+    def node(self) -> str:
+        """The worker's name in its batches."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is being written."""
 
     def seal(self) -> None:
         """Let what was counted so far be shipped."""
@@ -47,7 +61,9 @@ class UsageShipper:
     """Ships what the journal seals and what dead workers left.
 
     `send` returns when the batch is stored; what it raises is retried later, except BatchRejected.
-    For alerts: `send_failures`, `batches_rejected`, `segments_discarded`, `spool_bytes`.
+    `report` tells what is shipped and returns the last reconciled minute.
+    For alerts: `send_failures`, `batches_rejected`, `segments_discarded`, `report_failures`,
+    `spool_bytes`, `reconciled_minute`, `lag_seconds()`.
     """
 
     def __init__(
@@ -56,6 +72,7 @@ class UsageShipper:
         directory: Path,
         *,
         send: Send,
+        report: Report | None = None,
         interval_seconds: float = 1.0,
         flush_seconds: float = 5.0,
         max_spool_bytes: int = _MAX_SPOOL_BYTES,
@@ -63,6 +80,7 @@ class UsageShipper:
         self._journal = journal
         self._directory = directory
         self._send = send
+        self._report = report
         self._interval_seconds = interval_seconds
         self._flush_seconds = flush_seconds
         self._max_spool_bytes = max_spool_bytes
@@ -71,7 +89,17 @@ class UsageShipper:
         self.send_failures = 0
         self.batches_rejected = 0  # kept as files for a person to look at
         self.segments_discarded = 0  # oldest first, when the spool is full
+        self.report_failures = 0
         self.spool_bytes = 0
+        self.reconciled_minute = 0
+        self._shipped_until = 0  # Unix time: what was counted before is stored
+        self._complete_at = time.monotonic()  # when nothing of this worker was left last
+        self._next_report = 0.0
+
+    def lag_seconds(self) -> float:
+        """Return for how long something that this worker counted has not been shipped."""
+        lag = time.monotonic() - self._complete_at
+        return lag if lag > 2 * self._interval_seconds else 0.0
 
     async def run(self) -> None:
         """Ship every `interval_seconds`, backing off while it fails, until cancelled.
@@ -87,15 +115,45 @@ class UsageShipper:
 
     async def ship(self) -> None:
         """Seal the journal and ship every segment nobody writes. Raises what `send` raised."""
+        sealed_at = 0
         if not self._retry_seconds:
             # While sending fails the segment is filled up, so that files do not pile up.
             self._journal.seal()
+            sealed_at = int(time.time())
         while (batch := self._journal.next_in_memory()) is not None:
             if batch.rows:
                 await self._deliver(batch)
             self._journal.drop_in_memory(batch)
         for path in await asyncio.to_thread(self._list_spool):
             await self._ship_file(path)
+        if sealed_at and not await asyncio.to_thread(self._has_left):
+            self._shipped_until, self._complete_at = sealed_at, time.monotonic()
+
+    def _has_left(self) -> bool:
+        """Whether a sealed segment of this worker is still here: another one is shipping it."""
+        own, present = self._journal.node, self._journal.path
+        paths = self._directory.glob(f"*{segment.SUFFIX}")
+        return any(path != present and segment.read_node(path) == own for path in paths)
+
+    async def tell(self, *, is_leaving: bool = False) -> None:
+        """Tell the control API what is shipped; a failure is counted, and tried again later."""
+        if self._report is None or not self._shipped_until:
+            return
+        self._next_report = time.monotonic() + _REPORT_SECONDS
+        report = UsageReport(
+            node=self._journal.node,
+            shipped_until=self._shipped_until,
+            spool_bytes=self.spool_bytes,
+            calls_lost=self._journal.calls_lost,
+            segments_discarded=self.segments_discarded,
+            is_leaving=is_leaving,
+        )
+        try:
+            async with asyncio.timeout(_SEND_SECONDS):
+                self.reconciled_minute = await self._report(report)
+        except Exception as error:  # noqa: BLE001 - what is told is not what is shipped
+            self.report_failures += 1
+            _log.warning("the control API was not told what is shipped: %s", type(error).__name__)
 
     async def _ship_or_back_off(self) -> None:
         try:
@@ -112,12 +170,16 @@ class UsageShipper:
         if self._retry_seconds:
             _log.warning("usage is shipped again")
         self._retry_seconds = 0.0
+        if time.monotonic() >= self._next_report:
+            await self.tell()
 
     async def _flush(self) -> None:
         self._retry_seconds = 0.0
         try:
             async with asyncio.timeout(self._flush_seconds):
+                self._shipped_until = 0
                 await self.ship()
+                await self.tell(is_leaving=True)
         except Exception as error:  # noqa: BLE001 - the files are there for the next start
             _log.warning("the last usage is kept for the next start: %s", type(error).__name__)
 

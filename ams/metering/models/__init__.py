@@ -1,3 +1,4 @@
+from ams.metering.models.source import UsageSource
 from ams.metering.models.usage import (
     Cause,
     DailyUsage,
@@ -6,4 +7,11 @@ from ams.metering.models.usage import (
     UsageBatchRecord,
 )
 
-__all__ = ["Cause", "DailyUsage", "HourlyUsage", "QuarantinedUsage", "UsageBatchRecord"]
+__all__ = [
+    "Cause",
+    "DailyUsage",
+    "HourlyUsage",
+    "QuarantinedUsage",
+    "UsageBatchRecord",
+    "UsageSource",
+]

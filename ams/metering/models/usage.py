@@ -18,7 +18,8 @@ class UsageBatchRecord(models.Model):
 
     id = models.UUIDField(primary_key=True)
     node = models.CharField(max_length=128)
-    document = models.JSONField()
+    # Empty once it was purged; the id stays for longer, so that a second arrival is known.
+    document = models.JSONField(null=True)
     # An import of past months is not measured against the lateness limit.
     is_import = models.BooleanField(default=False)
     received_at = models.DateTimeField(auto_now_add=True)
@@ -45,12 +46,19 @@ class QuarantinedUsage(models.Model):
         LATE = "late"
         FUTURE = "future"
 
+    class Resolution(models.TextChoices):
+        RELEASED = "released"
+        DISCARDED = "discarded"
+
     batch = models.ForeignKey(
         UsageBatchRecord, on_delete=models.PROTECT, related_name="quarantined"
     )
     reason = models.CharField(max_length=16, choices=Reason)
     row = models.JSONField()
     quarantined_at = models.DateTimeField(auto_now_add=True)
+    resolution = models.CharField(max_length=16, choices=Resolution, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
         verbose_name_plural = "quarantined usage"

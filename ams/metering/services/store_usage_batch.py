@@ -36,5 +36,5 @@ def store_usage_batch(*, document: object, is_import: bool = False) -> bool:
 def _report_conflict(batch: UsageBatch) -> None:
     """Log when the stored batch of that id says something else: a gateway reused an id."""
     stored = UsageBatchRecord.objects.get(pk=batch.id)
-    if stored.document != batch.as_document():
+    if stored.document not in (None, batch.as_document()):
         logger.error("Usage batch %s of %s differs from the stored one.", batch.id, batch.node)

@@ -25,6 +25,7 @@ class AuthorityServer:
         self.snapshot = GatewaySnapshot(version=1)
         self.calls: list[tuple[str, str, dict, bytes]] = []
         self.batches: list[dict] = []
+        self.reports: list[dict] = []
         self.revoked: list[str] = []
         self.introspection: tuple[int, dict, bytes] | None = None
         self.snapshot_body: bytes | None = None
@@ -76,6 +77,9 @@ class AuthorityServer:
         if parts.path == "/control/v1/usage-batches":
             self.batches.append(json.loads(body))
             return 201, {}, b""
+        if parts.path == "/control/v1/usage-reports":
+            self.reports.append(json.loads(body))
+            return 200, {}, b'{"reconciled_minute": 1700000040}'
         return 404, {}, b""
 
     def _introspect(self, token: str) -> tuple[int, dict, bytes]:

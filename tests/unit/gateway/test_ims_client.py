@@ -16,6 +16,7 @@ from tests.unit.gateway.fake_authority import AuthorityServer
 from tests.unit.gateway.harness import RESOURCE
 from wire.bearer import Prefix, mint
 from wire.usage_batch import UsageBatch
+from wire.usage_report import UsageReport
 from wire.uuid7 import uuid7
 
 
@@ -182,6 +183,24 @@ async def test_a_batch_is_delivered_with_our_token(ims, authority):
 
     assert len(authority.batches) == 1
     assert authority.calls[-1][2]["authorization"] == "Bearer control-token"
+    await control.close()
+
+
+async def test_a_report_is_answered_with_the_reconciled_minute(ims, authority):
+    control = ControlClient(make_config(authority.url), ims)
+    report = UsageReport("node", 1, 2, 3, 4)
+
+    assert await control.send_usage_report(report) == 1_700_000_040
+    assert authority.reports == [report.as_document()]
+    for answer in ((200, {}, b'{"reconciled_minute": null}'), (200, {}, b"[]"), (404, {}, b"")):
+        authority.answer = lambda method, path, body, given=answer, ask=authority.answer: (
+            given if path.endswith("/usage-reports") else ask(method, path, body)
+        )
+        if answer[2].endswith(b"null}"):
+            assert await control.send_usage_report(report) == 0
+        else:
+            with pytest.raises(ControlFailed):
+                await control.send_usage_report(report)
     await control.close()
 
 

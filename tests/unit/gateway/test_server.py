@@ -298,6 +298,8 @@ def test_usage_arrives_at_the_control_api(gateway, authority, token):
     gateway.statuses("/orders/v1/orders/42", token, 5)
 
     assert eventually(lambda: calls() == before + 5)
+    assert {report["node"].rpartition("-")[2] for report in authority.reports} >= {"0", "1"}
+    assert eventually(lambda: gateway.metric("usage_reconciled_minute") == 1_700_000_040)
 
 
 def test_a_revoked_token_is_refused_by_every_worker_within_a_second(gateway, authority, token):

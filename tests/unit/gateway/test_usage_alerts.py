@@ -7,7 +7,13 @@ from gateway.usage.alerts import UsageAlerts
 def make_sources():
     journal = SimpleNamespace(calls_lost=3, memory_fallbacks=1)
     shipper = SimpleNamespace(
-        send_failures=5, batches_rejected=2, segments_discarded=4, spool_bytes=262144
+        send_failures=5,
+        batches_rejected=2,
+        segments_discarded=4,
+        report_failures=6,
+        spool_bytes=262144,
+        reconciled_minute=1_700_000_040,
+        lag_seconds=lambda: 12.7,
     )
     return journal, shipper
 
@@ -24,7 +30,10 @@ def test_every_alert_is_in_the_metrics():
         "tollgate_gateway_usage_send_failures_total 5",
         "tollgate_gateway_usage_batches_rejected_total 2",
         "tollgate_gateway_usage_segments_discarded_total 4",
+        "tollgate_gateway_usage_report_failures_total 6",
         "tollgate_gateway_usage_spool_bytes 262144",
+        "tollgate_gateway_usage_lag_seconds 12",
+        "tollgate_gateway_usage_reconciled_minute 1700000040",
     ):
         assert line in page
 

@@ -391,3 +391,19 @@ def test_outcome_is_status_and_cause_and_an_earlier_release_told_no_cause(tmp_pa
         (503, "gateway", 1),
         (504, "gateway", 1),
     ]
+
+
+def test_a_clock_that_steps_counts_into_the_minutes_that_it_names(tmp_path):
+    journal = UsageJournal(tmp_path, node="n1")
+
+    for step in (0, 3600, -7200, -7200, 59, 0):
+        count(journal, key(), now=NOW + step)
+        if step == 59:
+            journal.seal()
+
+    rows = Counter()
+    for row in sealed_rows(journal, tmp_path):
+        rows[row.minute] += row.calls
+    minute = int(NOW) // 60 * 60
+    assert rows == {minute: 2, minute + 3600: 1, minute - 7200: 2, minute + 60: 1}
+    assert len({batch.id for batch in batches(tmp_path)}) == 2

@@ -310,3 +310,95 @@ async def test_half_made_files_of_dead_workers_are_swept(journal, control, tmp_p
     await UsageShipper(journal, tmp_path, send=control).ship()
 
     assert (old.exists(), young.exists()) == (False, True)
+
+
+class Reports:
+    """Takes reports as the control API does."""
+
+    def __init__(self, trouble=None):
+        self.taken = []
+        self.trouble = trouble
+
+    async def __call__(self, report):
+        if self.trouble is not None:
+            raise self.trouble
+        self.taken.append(report)
+        return 1_700_000_040
+
+
+async def test_what_is_shipped_is_told_with_what_is_left(journal, control, tmp_path):
+    reports = Reports()
+    shipper = UsageShipper(journal, tmp_path, send=control, report=reports)
+    await shipper.tell()
+    assert reports.taken == []  # nothing is known yet
+
+    count(journal, times=3)
+    before = int(time.time())
+    await shipper.ship()
+    await shipper.tell()
+
+    (report,) = reports.taken
+    assert (report.node, report.is_leaving) == ("n1", False)
+    assert before <= report.shipped_until <= time.time()
+    assert report.spool_bytes == 2 * segment.SEGMENT_BYTES  # the sealed one was still listed
+    assert shipper.reconciled_minute == 1_700_000_040
+
+
+async def test_nothing_is_said_to_be_shipped_while_a_segment_of_the_worker_is_left(
+    journal, control, tmp_path
+):
+    shipper = UsageShipper(journal, tmp_path, send=control, report=Reports())
+    count(journal)
+    journal.seal()
+    (sealed,) = (path for path in tmp_path.glob("*.usage") if path != journal.path)
+
+    with segment.claim(sealed):  # another worker's shipper is at it
+        await shipper.ship()
+        await shipper.tell()
+        assert shipper._report.taken == []
+    await shipper.ship()
+    await shipper.tell()
+
+    assert len(shipper._report.taken) == 1
+
+
+async def test_a_report_that_fails_is_counted_and_stops_no_shipping(journal, control, tmp_path):
+    shipper = UsageShipper(journal, tmp_path, send=control, report=Reports(ConnectionError()))
+    count(journal)
+
+    await shipper.ship()
+    await shipper.tell()
+
+    assert (shipper.report_failures, shipper.send_failures, shipper.batches_sent) == (1, 0, 1)
+
+
+async def test_a_worker_that_stops_says_goodbye_only_when_nothing_is_left(
+    journal, control, tmp_path
+):
+    for trouble, goodbyes in ((ConnectionError(), []), (None, [True])):
+        control.trouble, reports = trouble, Reports()
+        shipper = UsageShipper(journal, tmp_path, send=control, report=reports)
+        running = asyncio.create_task(shipper.run())
+        await asyncio.sleep(0)
+        count(journal)
+
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+        assert [report.is_leaving for report in reports.taken] == goodbyes
+
+
+async def test_lag_grows_while_nothing_can_be_shipped(journal, control, tmp_path):
+    shipper = UsageShipper(journal, tmp_path, send=control, interval_seconds=0.01)
+    count(journal)
+    control.trouble = ConnectionError()
+    with pytest.raises(ConnectionError):
+        await shipper.ship()
+    await asyncio.sleep(0.05)
+    assert shipper.lag_seconds() >= 0.05
+
+    control.trouble = None
+    await shipper.ship()
+
+    assert shipper.lag_seconds() == 0

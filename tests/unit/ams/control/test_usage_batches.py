@@ -10,12 +10,14 @@ from ams.http import control
 from ams.metering.fold_queue import FoldQueue, fold_queue
 from ams.metering.models import UsageBatchRecord
 from tests.factories.usage import make_batch, make_row
+from wire.usage_report import UsageReport
 
 pytestmark = pytest.mark.django_db
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 GATEWAY = "Bearer gateway-token"
 PATH = "/control/v1/usage-batches"
+REPORTS = "/control/v1/usage-reports"
 
 
 @pytest.fixture
@@ -164,3 +166,19 @@ def test_a_broker_that_is_down_does_not_refuse_the_batch(post, monkeypatch):
     assert post(make_batch(make_row(AT))).status_code == 201
     assert refused.wait(20)
     assert UsageBatchRecord.objects.count() == 1
+
+
+def test_a_worker_tells_what_is_shipped_and_hears_what_is_reconciled(client):
+    headers = {"Authorization": GATEWAY}
+    document = UsageReport("n-0", 1_700_000_099, 1, 2, 3).as_document()
+
+    def send(body, **options):
+        given = {"headers": headers} | options
+        return client.post(REPORTS, json.dumps(body), content_type="application/json", **given)
+
+    assert send(document).json() == {"reconciled_minute": 1_699_999_980}
+    assert send(document | {"is_leaving": True}).json() == {"reconciled_minute": None}
+    refused = send(document | {"shipped_until": "now"})
+    assert (refused.status_code, "shipped_until" in _problem(refused)["detail"]) == (400, True)
+    assert send(document, headers={}).status_code == 401
+    assert client.get(REPORTS, headers=headers)["Allow"] == "POST"

@@ -1,4 +1,5 @@
-from datetime import timedelta
+import re
+from datetime import UTC, timedelta
 
 import pytest
 from django.contrib import admin
@@ -7,10 +8,12 @@ from django.test import Client
 from django.urls import path
 from django.utils import timezone
 
-from ams.metering.models import QuarantinedUsage
+from ams.metering.models import HourlyUsage, QuarantinedUsage, UsageSource
 from ams.metering.services.fold_usage_batches import fold_usage_batches
+from ams.metering.services.note_usage_report import note_usage_report
 from ams.metering.services.store_usage_batch import store_usage_batch
 from tests.factories.usage import make_batch, make_row
+from wire.usage_report import UsageReport
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +36,10 @@ def page(settings):
         assert answer.status_code == 200
         return answer.content.decode()
 
+    def post(address, data):
+        assert client.post(f"/admin/metering/{address}", data).status_code == 302
+
+    read.post = post
     return read
 
 
@@ -48,7 +55,7 @@ def _usage():
 
 
 def test_a_waiting_batch_shows_how_long_it_waits(page):
-    assert "waiting for 0 s" in page("usagebatchrecord/")
+    assert re.search(r"waiting for \d+ s", page("usagebatchrecord/"))
 
     fold_usage_batches()
 
@@ -72,3 +79,33 @@ def test_the_quarantine_shows_what_was_not_counted(page):
 
     assert "late" in page("quarantinedusage/?reason__exact=late")
     assert "too_late" in page(f"quarantinedusage/{quarantined.pk}/change/")
+
+
+def test_an_operator_sees_lag_spool_and_the_reconciled_minute_and_forgets_a_machine(page):
+    now = timezone.now()
+    for node, minutes in (("gone-0", 90), ("here-0", 2)):
+        until = int((now - timedelta(minutes=minutes)).timestamp())
+        note_usage_report(report=UsageReport(node, until, 262_144, 5, 6))
+    fold_usage_batches()
+    minute = (now - timedelta(minutes=91)).astimezone(UTC)
+
+    listed = page("usagesource/")
+
+    assert f"{minute:%Y-%m-%d %H:%M}" in listed
+    assert "256.0" in listed
+    assert "gone-0" in listed
+    page.post("usagesource/", {"action": "forget", "_selected_action": ["gone-0"]})
+    assert UsageSource.objects.get().node == "here-0"
+
+
+def test_quarantined_usage_is_released_and_discarded_from_the_list(page):
+    fold_usage_batches()
+    usage = QuarantinedUsage.objects.get()
+
+    page.post("quarantinedusage/", {"action": "release", "_selected_action": [usage.pk]})
+    page.post("quarantinedusage/", {"action": "discard", "_selected_action": [usage.pk]})
+
+    usage.refresh_from_db()
+    assert (usage.resolution, usage.resolved_by) == ("released", "ada")
+    assert HourlyUsage.objects.get(operation_id="too_late").calls == 1
+    assert "released" in page("quarantinedusage/?resolution__exact=released")
