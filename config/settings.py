@@ -135,7 +135,7 @@ CACHES = {
 
 # --- people ---
 AUTH_USER_MODEL = "ims.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["ims.password_backend.PasswordBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -162,7 +162,7 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # of what an intruder would change
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urllib.parse.urlsplit(ISSUER).scheme
 ACCOUNT_ADAPTER = "ims.account_adapter.AccountAdapter"
-ACCOUNT_FORMS = {"login": "ims.login_form.LoginForm"}
+ACCOUNT_FORMS = {"login": "ims.login_form.LoginForm", "signup": "ims.signup_form.SignupForm"}
 ACCOUNT_SESSION_REMEMBER = True
 USERSESSIONS_TRACK_ACTIVITY = False
 USERSESSIONS_ADAPTER = "ims.sessions_adapter.UserSessionsAdapter"

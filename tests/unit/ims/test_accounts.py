@@ -5,12 +5,36 @@ from urllib.parse import urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
 
 from tests.factories import authorization as flow
 
 pytestmark = pytest.mark.django_db
 NEWCOMER = "grace@example.com"
+
+
+class CountingHasher(MD5PasswordHasher):
+    """Hashing takes nearly all of the time of a sign-in: who counts hashes needs no clock."""
+
+    algorithm = "counting"
+    hashes = 0
+
+    def encode(self, password, salt):
+        CountingHasher.hashes += 1
+        return super().encode(password, salt)
+
+
+@pytest.fixture
+def count_hashes(settings):
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher"]
+
+    def count(address, form):
+        CountingHasher.hashes = 0
+        Client().post(address, form)
+        return CountingHasher.hashes
+
+    return count
 
 
 def sign_up(browser, email):
@@ -51,6 +75,28 @@ def test_sign_up_with_a_taken_address_looks_like_any_other(mailoutbox):
 
     assert without_tokens(known) == without_tokens(unknown)
     assert [mail.to for mail in mailoutbox] == [["ada@example.com"], [NEWCOMER]]
+
+
+@pytest.mark.parametrize(
+    "login", ["ada@example.com", "username", "gone@example.com", "bare@example.com", NEWCOMER, "x"]
+)
+def test_refused_sign_in_takes_as_long_for_everybody(count_hashes, login):
+    ada, gone, bare = (flow.make_person(f"{name}@example.com") for name in ("ada", "gone", "bare"))
+    gone.is_active = False
+    gone.save()
+    bare.set_unusable_password()
+    bare.save()
+    typed = ada.username if login == "username" else login
+
+    assert count_hashes("/accounts/login/", {"login": typed, "password": "wrong"}) == 1
+
+
+@pytest.mark.parametrize("email", ["ada@example.com", NEWCOMER])
+def test_sign_up_takes_as_long_with_a_taken_address(count_hashes, email):
+    flow.make_person("ada@example.com")
+    form = {"email": email, "password1": flow.PASSWORD, "password2": flow.PASSWORD}
+
+    assert count_hashes("/accounts/signup/", form) == 1
 
 
 def test_verification_link_signs_no_stranger_in(client, mailoutbox):
