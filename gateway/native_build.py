@@ -42,6 +42,7 @@ HOT_MODULES: Final = (
     "gateway.front.shared",
     "gateway.upstream.body",
     "gateway.upstream.client",
+    "gateway.upstream.handshake",  # inherits from the two after it, so it must be compiled, too
     "gateway.upstream.http1",
     "gateway.upstream.pool",
     "gateway.upstream.request_head",

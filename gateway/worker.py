@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from gateway.access_log import JSONAccessLog
@@ -109,6 +110,7 @@ class Worker:
             self._revocations.watch_loss,
             self._office.run,
             self._sweep,
+            partial(self.plane.tunnels.run, self.plane),
         ]
         if self._access_log is not None:
             jobs.append(self._access_log.run)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gateway.dataplane.phantom_token import PhantomToken
     from gateway.dataplane.routing import Route
     from gateway.upstream.client import UpstreamResponse
+    from gateway.upstream.websocket import Side
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -54,6 +55,13 @@ class Inbound(Protocol):
     def finish(self, last: bytes = b"") -> "Awaitable[None] | None":
         """Send the last piece of the body, and with it the end; as `answer` does."""
 
+    @property
+    def may_switch(self) -> bool:
+        """Whether the connection can change its protocol."""
+
+    def switch(self, fields: Fields, successor: "Side") -> None:
+        """Answer 101 and leave the connection to `successor`."""
+
     def close(self) -> None:
         """Cut the connection if the answer is not complete."""
 
@@ -61,13 +69,21 @@ class Inbound(Protocol):
 class Extras:
     """What few calls have: most never make this object."""
 
-    __slots__ = ("answer_fields", "client_certificate", "dpop_proof", "is_dpop", "origin")
+    __slots__ = (
+        "answer_fields",
+        "client_certificate",
+        "dpop_proof",
+        "is_dpop",
+        "origin",
+        "wants_websocket",
+    )
 
     def __init__(self) -> None:
         self.is_dpop = False  # the scheme of the Authorization header
         self.dpop_proof = b""
         self.client_certificate = b""  # the Client-Cert field, whoever sent it
         self.origin = b""
+        self.wants_websocket = False
         self.answer_fields: Fields = []  # which the answer gets too, whatever it is
 
 
@@ -142,8 +158,7 @@ class Call:
         self.is_waiting = False  # for the upstream's response head
         self.response: UpstreamResponse | None = None  # while it streams
         self.client_gone = False
-        self.request_bytes = 0
-        self.response_bytes = 0
+        self.request_bytes = self.response_bytes = 0
         self.status = 0  # 0 until the answer has begun
         self.cause = BY_CLIENT  # whose doing the status is
         self.is_metered = False

@@ -235,6 +235,31 @@ class NotSubscribed(Refusal):
     status, type, title = 403, "/problems/not-subscribed", "The application has no subscription"
 
 
+class WebSocketNotAllowed(Refusal):
+    status, type = 403, "/problems/websocket-not-allowed"
+    title = "This API offers no WebSocket"
+
+
+class OriginNotAllowed(Refusal):
+    """RFC 6455 §10.2."""
+
+    status, type, title = 403, "/problems/origin-not-allowed", "Pages of this origin are not let in"
+
+
+class UpgradeRequired(Refusal):
+    """RFC 6455 §4.4, RFC 9110 §15.5.22: what is spoken here."""
+
+    status, type = 426, "/problems/upgrade-required"
+    title = "Another version of WebSocket is needed"
+
+    def headers(self) -> Headers:
+        return [
+            (b"upgrade", b"websocket"),
+            (b"connection", b"upgrade"),
+            (b"sec-websocket-version", b"13"),
+        ]
+
+
 class ContentTooLarge(Refusal):
     status, type, title = 413, "/problems/content-too-large", "The request body is too large"
     closes = True

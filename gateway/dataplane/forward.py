@@ -36,7 +36,7 @@ _TIMEOUTS: Final = (
     upstream_errors.FirstByteTimedOut,
     upstream_errors.IdleTimedOut,
 )
-_FAILURES: Final = (
+FAILURES: Final = (
     upstream_errors.UpstreamError,
     upstream_errors.RequestBodyMismatch,
     ValueError,  # a header that cannot be written
@@ -49,26 +49,20 @@ _FORWARDED_HTTP: Final = (b"x-forwarded-proto", b"http")
 _PLAIN_CONNECTION: Final = frozenset({b"keep-alive", b"close"})
 
 
-def forward(plane: Plane, call: Call) -> Awaitable[None]:
-    """Answer the call with what its upstream says. Raises Refusal while nothing is sent yet."""
-    assert call.decision is not None  # noqa: S101 - authorise came before
-    if call.decision.total_timeout_seconds:
-        return _exchange_in_time(plane, call, call.decision.total_timeout_seconds)
-    return _exchange(plane, call)
-
-
-async def _exchange_in_time(plane: Plane, call: Call, seconds: float) -> None:
+async def exchange_in_time(plane: Plane, call: Call, seconds: float) -> None:
+    """Do as `exchange`, within `seconds` since the call came."""
     left = call.started + seconds - time.monotonic()
     try:
         async with asyncio.timeout(left):
-            await _exchange(plane, call)
+            await exchange(plane, call)
     except TimeoutError as error:
         # Where the answer has begun it is cut; where not, this is the answer.
         plane.counters.add("upstream_errors")
         raise GatewayTimeout("The call took longer than this API lets one take.") from error
 
 
-async def _exchange(plane: Plane, call: Call) -> None:
+async def exchange(plane: Plane, call: Call) -> None:
+    """Answer the call with what its upstream says. Raises Refusal while nothing is sent yet."""
     decision, route = call.decision, call.route
     assert decision is not None  # noqa: S101 - the stages before made both
     assert route is not None  # noqa: S101
@@ -78,13 +72,13 @@ async def _exchange(plane: Plane, call: Call) -> None:
     try:
         response = await decision.client.send(
             _METHODS.get(call.method) or call.method.encode("ascii"),
-            _target(call, decision, route.strip),
-            _request_fields(call),
+            target_of(call, decision, route.strip),
+            request_fields(call),
             body,
         )
-    except _FAILURES as error:
+    except FAILURES as error:
         plane.counters.add("upstream_errors")
-        raise _as_refusal(error) from error
+        raise as_refusal(error) from error
     finally:
         call.is_waiting = False
     if response.body is None:
@@ -95,7 +89,17 @@ async def _exchange(plane: Plane, call: Call) -> None:
             await waiting
 
 
-def _target(call: Call, decision: Decision, strip: int) -> bytes:
+async def pass_on(plane: Plane, call: Call, response: UpstreamResponse) -> None:
+    """Answer the call with `response`."""
+    if response.body is None:
+        await _stream(plane, call, response)
+    else:
+        waiting = _send_whole(call, response, response.body)
+        if waiting is not None:
+            await waiting
+
+
+def target_of(call: Call, decision: Decision, strip: int) -> bytes:
     """Return the upstream's target: the same bytes below the API's base path, query and all."""
     path = call.raw_path[strip:] or b"/"
     query = call.inbound.query
@@ -104,7 +108,7 @@ def _target(call: Call, decision: Decision, strip: int) -> bytes:
     return decision.path_prefix + path
 
 
-def _request_fields(call: Call) -> headers.Headers:
+def request_fields(call: Call) -> headers.Headers:
     fields = call.fields
     fields += (
         (b"authorization", call.phantom.authorization),
@@ -126,7 +130,7 @@ def answer_fields(call: Call) -> headers.Headers:
     return fields
 
 
-def _response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.Headers, bytes]:
+def response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.Headers, bytes]:
     """Return the fields for the client, and the upstream's Content-Length."""
     fields = answer_fields(call)
     ours = len(fields)
@@ -150,7 +154,7 @@ def _response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.He
 
 
 def _send_whole(call: Call, response: UpstreamResponse, body: bytes) -> Awaitable[None] | None:
-    fields, length = _response_fields(call, response)
+    fields, length = response_fields(call, response)
     call.status = response.status
     call.cause = BY_UPSTREAM
     call.response_bytes = len(body)
@@ -162,7 +166,7 @@ def _send_whole(call: Call, response: UpstreamResponse, body: bytes) -> Awaitabl
 
 
 async def _stream(plane: Plane, call: Call, response: UpstreamResponse) -> None:
-    fields, length = _response_fields(call, response)
+    fields, length = response_fields(call, response)
     announced = int(length) if length else -1
     call.status = response.status
     call.cause = BY_UPSTREAM
@@ -208,7 +212,7 @@ async def _send_last(call: Call, piece: bytes) -> None:
         await waiting
 
 
-def _as_refusal(error: Exception) -> Refusal:
+def as_refusal(error: Exception) -> Refusal:
     if isinstance(error, _TIMEOUTS):
         return GatewayTimeout("The API behind the gateway did not answer in time.")
     if isinstance(error, upstream_errors.NoTargetLeft):

@@ -56,6 +56,7 @@ class Question:
     """The call that a proxy asks about, in the shape that the stages read (`call.Inbound`)."""
 
     announces_body: Final = True
+    may_switch: Final = False
 
     def __init__(self, asked: Inbound) -> None:
         """Read what the proxy says. Raises Refusal where it does not name one call."""
@@ -115,6 +116,10 @@ class Question:
 
     def finish(self, last: bytes = b"") -> Awaitable[None] | None:
         """Never called: nothing is streamed."""
+        raise NotImplementedError
+
+    def switch(self, fields: Fields, successor: object) -> None:
+        """Never called: see `may_switch`."""
         raise NotImplementedError
 
     def close(self) -> None:

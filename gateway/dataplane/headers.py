@@ -45,6 +45,7 @@ _NOTED: Final = frozenset(
         b"host",
         b"origin",
         b"transfer-encoding",
+        b"upgrade",
         b"x-request-id",
     }
 )

@@ -12,7 +12,7 @@
 | take_allowance    | rate limit and quota of the plan                 | 429               |
 | check_body_length | the announced length                             | 413               |
 | (later) shape     | message shaping, upstream credentials, breaker   |                   |
-| forward           | send, stream back, (later) shape the answer      | 400 413 502 504   |
+| forward           | send, stream back, (later) shape the answer      | 400 403 413 426 502 504 |
 
 From `authorise` on the subscription is known, and the call is metered whatever becomes of it.
 A stage returns None, or an awaitable where it must wait; the warm path waits for the upstream only.
@@ -27,7 +27,7 @@ from typing import Final
 from gateway.dataplane import ledger, stages
 from gateway.dataplane.call import Call, Inbound
 from gateway.dataplane.errors import Challenge, InternalError, Refusal, render
-from gateway.dataplane.forward import answer_fields, forward
+from gateway.dataplane.forward import answer_fields
 from gateway.dataplane.plane import Plane
 from gateway.usage.segment import BY_CLIENT, BY_GATEWAY
 
@@ -44,7 +44,7 @@ CHECKS: Final[tuple[Stage, ...]] = (
     stages.take_allowance,
     stages.check_body_length,
 )
-STAGES: Final[tuple[Stage, ...]] = (*CHECKS, forward)
+STAGES: Final[tuple[Stage, ...]] = (*CHECKS, stages.forward)
 
 _CLIENT_CLOSED_REQUEST: Final = 499  # in counters and usage only: nobody is there to read it
 

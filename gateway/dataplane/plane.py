@@ -8,6 +8,7 @@ from gateway.counters import INDEX, Counters
 from gateway.dataplane.call import Call
 from gateway.dataplane.exchange import Exchange
 from gateway.dataplane.trusted_hops import TrustedHops
+from gateway.dataplane.tunnels import Tunnels
 from gateway.dataplane.usage_journal import MeterKey
 from gateway.series import Series
 
@@ -67,6 +68,7 @@ class Plane:
         self.configuration: Configuration | None = None
         self.in_flight: set[Call] = set()
         self.good_hosts: set[bytes] = set()  # Host values that passed before, port and all
+        self.tunnels = Tunnels()
         self._cells = counters.cells
         self._request_id_prefix = secrets.token_hex(8).encode()
         self._request_number = 0

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable
 from typing import Final
 
-from gateway.dataplane import bearer_token, headers, hygiene
+from gateway.dataplane import bearer_token, headers, hygiene, websocket
 from gateway.dataplane.call import Call
 from gateway.dataplane.decision import decide
 from gateway.dataplane.errors import (
@@ -25,6 +25,7 @@ from gateway.dataplane.errors import (
     OptionsAnswered,
 )
 from gateway.dataplane.foreign_tokens import is_jwt
+from gateway.dataplane.forward import exchange, exchange_in_time
 from gateway.dataplane.leases import ADMITTED, ASK
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.routing import allow_field
@@ -177,6 +178,17 @@ def check_body_length(plane: Plane, call: Call) -> None:
         raise ContentTooLarge(f"Bodies may have {call.route.api.max_body_bytes} bytes here.")
 
 
+def forward(plane: Plane, call: Call) -> Awaitable[None]:
+    """Answer the call with what its upstream says, or carry it as a WebSocket."""
+    assert call.decision is not None  # noqa: S101 - authorise came before
+    extras = call.extras
+    if extras is not None and extras.wants_websocket and websocket.is_asked_for(call):
+        return websocket.carry(plane, call)
+    if call.decision.total_timeout_seconds:
+        return exchange_in_time(plane, call, call.decision.total_timeout_seconds)
+    return exchange(plane, call)
+
+
 def _answer_options(call: Call) -> OptionsAnswered:
     """Return the answer to OPTIONS, or to the preflight of a page of another origin."""
     routes = call.configuration.router.routes_at(call.raw_path)
@@ -287,6 +299,12 @@ def _note_expect(call: Call, value: bytes) -> None:
     del call, value  # 100-continue is all there is, and the front says it
 
 
+def _note_upgrade(call: Call, value: bytes) -> None:
+    # Other protocols are not offered: h2c is a way to smuggle requests past a proxy.
+    if value.lower() == b"websocket":
+        call.note().wants_websocket = True
+
+
 def _note_request_id(call: Call, value: bytes) -> None:
     if not call.request_id and _REQUEST_ID.fullmatch(value):
         call.request_id = value
@@ -303,5 +321,6 @@ _NOTE: Final = {
     b"cookie": _note_cookie,
     b"connection": _note_connection,
     b"expect": _note_expect,
+    b"upgrade": _note_upgrade,
     b"x-request-id": _note_request_id,
 }

@@ -9,6 +9,7 @@ from gateway.dataplane.call import Fields
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE: Final = b"connection: close\r\n"
 KEEP_ALIVE: Final = b"connection: keep-alive\r\n"
+UPGRADE: Final = b"connection: upgrade\r\nupgrade: websocket\r\n"
 CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 
 _join_pair = b": ".join

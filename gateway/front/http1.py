@@ -18,9 +18,8 @@ from gateway.front import answer_head, request_head
 from gateway.front.errors import BadFraming, RequestTimedOut
 from gateway.front.http1_request import Http1Request
 from gateway.front.limits import NEVER
-from gateway.front.shared import Front
+from gateway.front.shared import Front, Successor
 
-_EMPTY_LINE: Final = b"\r\n\r\n"
 _RESET: Final = struct.pack("ii", 1, 0)  # on, for 0 s
 _BODY_NAMES: Final = frozenset({b"content-length", b"transfer-encoding"})
 _METHODS: Final = {
@@ -213,7 +212,7 @@ class Http1Connection:
 
     def _take_head(self, data: bytes, at: int) -> int:
         """Give the parser the head, or what came of it; return where it ends in `data`."""
-        end = _after_empty_line(self._head, data, at)
+        end = request_head.after_empty_line(self._head, data, at)
         piece = data[at:end]  # no copy where it is all
         if not self._head:
             self.deadline = self.front.now + self.front.limits.head_seconds
@@ -267,7 +266,7 @@ class Http1Connection:
             keeps = keeps and method != b"CONNECT"
         self.keeps = keeps
         if not self.has_whole_request:
-            self._left = _length_of(fields)
+            self._left = request_head.length_of(fields)
         self.deadline = NEVER
         name = _METHODS.get(method) or method.decode("ascii")
         request = Http1Request(self, name, path, query, fields)
@@ -308,7 +307,7 @@ class Http1Connection:
             end = min(at + left, len(data))
             self._left = left - (end - at)
         else:
-            end = _after_empty_line(self._tail, data, at)
+            end = request_head.after_empty_line(self._tail, data, at)
         piece = data[at:end]
         known = len(self._chunks)
         try:
@@ -425,6 +424,24 @@ class Http1Connection:
         else:
             self._close(lingers=False)
 
+    def hand_over(self, successor: Successor) -> None:
+        """Leave the connection to another protocol; 101 is written."""
+        front, transport = self.front, self._transport
+        early, self._ahead = self._ahead, b""
+        self._current = self._transport = None
+        self._is_closing = True
+        self._parser = cast("httptools.HttpRequestParser", None)  # see connection_lost
+        front.connections.discard(self)
+        if transport is None:
+            return
+        front.connections.add(successor)
+        successor.on_lost = lambda: front.connections.discard(successor)
+        successor.take_over(transport, early)
+        if self._can_write is not None:
+            successor.pause_writing()
+        if front.is_winding_down:
+            successor.wind_down()
+
     # Between requests.
 
     def _hold(self, data: bytes) -> None:
@@ -479,22 +496,3 @@ def _collector(pairs: list[tuple[bytes, bytes]]) -> Callable[[bytes, bytes], Non
         append((name.lower(), value))
 
     return on_header
-
-
-def _after_empty_line(tail: bytes, data: bytes, at: int) -> int:
-    """Return where the first empty line from `at` on ends, or the end of `data`.
-
-    It may have begun in `tail`, the bytes before.
-    """
-    if tail:
-        tail = tail[-3:]
-        found = (tail + data[at : at + 3]).find(_EMPTY_LINE)
-        if found >= 0:
-            return at + found + 4 - len(tail)
-    found = data.find(_EMPTY_LINE, at)
-    return found + 4 if found >= 0 else len(data)
-
-
-def _length_of(fields: list[tuple[bytes, bytes]]) -> int:
-    """Return the announced length, whose digits llhttp has checked, or -1 for chunks."""
-    return next((int(value) for name, value in fields if name == b"content-length"), -1)

@@ -6,7 +6,7 @@ from gateway.dataplane import ledger
 from gateway.dataplane.call import Call, Fields
 from gateway.dataplane.errors import IncompleteBody, Refusal
 from gateway.front import answer_head
-from gateway.front.shared import Front
+from gateway.front.shared import Front, Successor
 
 if TYPE_CHECKING:
     import asyncio
@@ -46,6 +46,9 @@ class Wire(Protocol):
 
     def cut(self, *, is_visible: bool) -> None:
         """Close in the middle of an answer."""
+
+    def hand_over(self, successor: Successor) -> None:
+        """Leave the connection to another protocol; 101 is written."""
 
 
 class Http1Request:
@@ -190,6 +193,21 @@ class Http1Request:
         if last:
             connection.write(last)
         self._end(connection)
+
+    @property
+    def may_switch(self) -> bool:
+        """Whether the connection can change its protocol: RFC 9110 §7.8 has it in 1.1 only."""
+        connection = self._connection
+        return self.is_11 and connection is not None and connection.keeps
+
+    def switch(self, fields: Fields, successor: Successor) -> None:
+        """Answer 101 and leave the connection to a WebSocket."""
+        connection, self._connection = self._connection, None
+        self._is_over = True
+        if connection is not None:
+            head = answer_head.encode_head(101, fields, answer_head.UPGRADE, connection.front.date)
+            connection.write(head)
+            connection.hand_over(successor)
 
     def close(self) -> None:
         """Cut the connection if the answer is not complete."""

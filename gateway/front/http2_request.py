@@ -13,7 +13,7 @@ from gateway.dataplane.call import Call, Fields
 from gateway.dataplane.errors import BadRequest, IncompleteBody, Refusal
 from gateway.front import answer_head, request_head
 from gateway.front.errors import BadFraming, RequestTimedOut
-from gateway.front.shared import Front
+from gateway.front.shared import Front, Successor
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,6 +40,7 @@ class Http2Request:
     """What the pipeline reads of a request, and how it answers."""
 
     announces_body: Final = False  # RFC 9113 §8.1: the stream's end tells
+    may_switch: Final = False  # RFC 9113 §8.6; nor is the CONNECT of RFC 8441 announced
 
     def __init__(self, connection: Wire, stream_id: int) -> None:
         self.method = ""
@@ -140,6 +141,11 @@ class Http2Request:
             self._outbox += last
         self.send_on()
         return None if self._is_over or self._connection is None else self._wait_for_room()
+
+    def switch(self, fields: Fields, successor: Successor) -> None:
+        """Raise ValueError: a stream is no connection."""
+        del fields, successor
+        raise ValueError("A connection of HTTP/2 does not change its protocol.")
 
     def close(self) -> None:
         """Reset the stream if the answer is not complete."""

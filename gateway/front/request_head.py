@@ -21,6 +21,7 @@ from gateway.front.errors import (
     VersionNotSupported,
 )
 
+_EMPTY_LINE: Final = b"\r\n\r\n"
 _VERSION: Final = re.compile(rb"[^\r\n]* HTTP/([0-9])\.([0-9])")
 _METHOD: Final = re.compile(rb"(?:\r\n)*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
 _LENGTH_NAME: Final = re.compile(rb"\ncontent-length[ \t]*:", re.IGNORECASE)
@@ -82,6 +83,25 @@ def split_target(target: bytes, fields: Fields) -> tuple[bytes, bytes, Fields]:
     host, path, query = match.group(1), match.group(2) or b"/", match.group(3) or b""
     fields = [(name, host if name == b"host" else value) for name, value in fields]
     return path, query, fields
+
+
+def after_empty_line(tail: bytes, data: bytes, at: int) -> int:
+    """Return where the first empty line from `at` on ends, or the end of `data`.
+
+    It may have begun in `tail`, the bytes before.
+    """
+    if tail:
+        tail = tail[-3:]
+        found = (tail + data[at : at + 3]).find(_EMPTY_LINE)
+        if found >= 0:
+            return at + found + 4 - len(tail)
+    found = data.find(_EMPTY_LINE, at)
+    return found + 4 if found >= 0 else len(data)
+
+
+def length_of(fields: Fields) -> int:
+    """Return the announced length, whose digits llhttp has checked, or -1 for chunks."""
+    return next((int(value) for name, value in fields if name == b"content-length"), -1)
 
 
 def explain(head: bytes, error: Exception) -> Refusal:

@@ -37,6 +37,18 @@ class Connection(Protocol):
         """Drop the connection."""
 
 
+class Successor(Connection, Protocol):
+    """The protocol that goes on with a connection after our 101."""
+
+    on_lost: Callable[[], None] | None  # called when the connection is gone
+
+    def take_over(self, transport: asyncio.Transport, early: bytes) -> None:
+        """Go on with a connection on which `early` has come already."""
+
+    def pause_writing(self) -> None:
+        """Take note that the transport takes no more for now."""
+
+
 class Front:
     """Connections register here; `run` keeps their time limits and the Date field."""
 

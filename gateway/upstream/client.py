@@ -5,14 +5,16 @@ else; it never decodes, collapses or re-encodes a target. One event loop only.
 """
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 from gateway.upstream import body as request_body
 from gateway.upstream import errors, tls
 from gateway.upstream.address_book import AddressBook, Judge, Resolver
 from gateway.upstream.body import BodySource
+from gateway.upstream.handshake import Handshake, HandshakePool
 from gateway.upstream.http1 import Connection
 from gateway.upstream.pool import ConnectionPool
 from gateway.upstream.request_head import Headers, check_target, encode_head, framing_of
@@ -25,6 +27,8 @@ _ONE_WRITE_BYTES: Final = 64 * 1024
 # RFC 9110 §9.2.2; TRACE is left out because nothing forwards it.
 _IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 MAX_CONNECTIONS: Final = 256
+_UPGRADE: Final = (b"Connection: Upgrade", b"Upgrade: websocket")
+_MAX_WEBSOCKETS: Final = 1024  # at once, of one worker
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -49,24 +53,39 @@ class UpstreamClient:
             raise ValueError(f"url: http:// or https:// and a host are expected, not {url!r}.")
         if parts.username is not None or parts.query or parts.fragment:
             raise ValueError("url: user information, query and fragment are not allowed.")
+        hostname = parts.hostname
         port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
         self.path_prefix: bytes = parts.path.rstrip("/").encode("ascii")
         check_target(self.path_prefix + b"/")
-        self.host_header: bytes = _host_header(parts.hostname)
+        self.host_header: bytes = _host_header(hostname)
         if port != _DEFAULT_PORTS[parts.scheme]:
             self.host_header += b":%d" % port
         self._host_line = b"Host: " + self.host_header
+        context = tls.make_context(ca_pem) if parts.scheme == "https" else None
+        make_book = partial(AddressBook, hostname, port, judge=judge, resolver=resolver)
         self._pool = ConnectionPool(
-            AddressBook(parts.hostname, port, judge=judge, resolver=resolver),
-            parts.hostname,
+            make_book(),
+            hostname,
             port,
-            tls.make_context(ca_pem) if parts.scheme == "https" else None,
+            context,
             connect_timeout_seconds=connect_timeout_seconds,
             first_byte_timeout_seconds=first_byte_timeout_seconds,
             idle_timeout_seconds=idle_timeout_seconds,
             max_connections=max_connections,
         )
         self._idle = self._pool.idle
+        # Apart, so that sockets that stay open for hours take no call's place; most need none.
+        self._make_handshakes: Callable[[], HandshakePool] = lambda: HandshakePool(
+            make_book(),
+            hostname,
+            port,
+            context,
+            connect_timeout_seconds=connect_timeout_seconds,
+            first_byte_timeout_seconds=first_byte_timeout_seconds,
+            idle_timeout_seconds=idle_timeout_seconds,
+            max_connections=_MAX_WEBSOCKETS,
+        )
+        self._handshakes: HandshakePool | None = None
 
     def send(
         self, method: bytes, target: bytes, headers: Headers, body: bytes | BodySource
@@ -87,12 +106,35 @@ class UpstreamClient:
             return self._send_whole(method, request)
         return self._send_source(method, target, headers, body)
 
+    async def open_websocket(
+        self, target: bytes, headers: Headers
+    ) -> tuple[UpstreamResponse, Handshake | None]:
+        """Return the response to a WebSocket handshake (RFC 6455 §4.1).
+
+        Where it is 101 the connection comes with it, to be handed over and, at the end, aborted.
+        `headers` hold the Sec-WebSocket fields. Raises UpstreamError and ValueError as `send` does.
+        """
+        request = encode_head(b"GET", target, self._host_line, headers, _UPGRADE)
+        pool = self._handshakes = self._handshakes or self._make_handshakes()
+        connection = cast("Handshake", await pool.acquire())
+        waiter = connection.start(request, is_head=False)
+        try:
+            response = await waiter
+        except asyncio.CancelledError:
+            connection.give_up(waiter)
+            if connection.has_switched:  # the response alone does not know its connection
+                connection.abort()
+            raise
+        return response, connection if connection.has_switched else None
+
     async def close(self) -> None:
         """Close idle connections and wait until the busy ones finish; cancelling drops those.
 
         Requests that are sent later still work, each on a connection of its own.
         """
         await self._pool.close()
+        if self._handshakes is not None:
+            await self._handshakes.close()
 
     async def _send_whole(self, method: bytes, request: bytes) -> UpstreamResponse:
         connection = self._idle.pop() if self._idle else await self._pool.acquire()

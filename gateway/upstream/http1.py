@@ -238,9 +238,7 @@ class Connection:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._is_kept = False
-            if not self._is_complete:
-                self._violation = str(error) or "The response is not HTTP/1.1."
+            self._stop_parsing(error, data)
         if self._violation:
             self.fail(errors.ProtocolViolation(self._violation))
         elif waiter is None:
@@ -309,6 +307,13 @@ class Connection:
             chunks.clear()
 
     # Between the callbacks and the caller.
+
+    def _stop_parsing(self, error: Exception, data: bytes) -> None:
+        """Note that the parser takes no more, in the middle of `data`."""
+        del data
+        self._is_kept = False
+        if not self._is_complete:
+            self._violation = str(error) or "The response is not HTTP/1.1."
 
     def _reset(self, *, is_head: bool) -> None:
         self._is_head = is_head

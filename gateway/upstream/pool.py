@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from typing import Final, cast
+from typing import ClassVar, Final, cast
 
 from gateway.upstream import errors
 from gateway.upstream.address_book import AddressBook
@@ -24,6 +24,8 @@ class ConnectionPool:
 
     A time limit is kept to within a tenth of itself, 1 s at most.
     """
+
+    kind: ClassVar[type[Connection]] = Connection
 
     def __init__(
         self,
@@ -155,7 +157,7 @@ class ConnectionPool:
         return await self._open_at(loop, tries[-1])
 
     async def _open_at(self, loop: asyncio.AbstractEventLoop, address: str) -> Connection:
-        connection = Connection(self, loop, address)
+        connection = self.kind(self, loop, address)
         where = f"{self._host}:{self._port}"
         is_open = False
         try:

@@ -17,6 +17,7 @@ from typing import Final
 from gateway.upstream import errors
 from gateway.upstream.body import BodySource
 from gateway.upstream.client import UpstreamClient
+from gateway.upstream.handshake import Handshake
 from gateway.upstream.request_head import Headers
 from gateway.upstream.response import UpstreamResponse
 from wire.gateway_snapshot import HealthCheck
@@ -115,6 +116,32 @@ class TargetGroup:
         """
         return self._send(method, target, headers, body)
 
+    async def open_websocket(
+        self, target: bytes, headers: Headers
+    ) -> tuple[UpstreamResponse, Handshake | None]:
+        """Return the response of the target whose turn it is; see `UpstreamClient.open_websocket`.
+
+        The others are tried as in `send`.
+        """
+        chosen = self._next()
+        tried = {chosen}
+        while True:
+            client = chosen.client
+            try:
+                response, connection = await client.open_websocket(
+                    client.path_prefix + target, headers
+                )
+            except errors.UpstreamError as error:
+                self._note_failure(chosen)
+                other = self._another(tried) if error.retryable else None
+                if other is None:
+                    raise
+            else:
+                self._note_status(chosen, response.status)
+                return response, connection
+            chosen = other
+            tried.add(chosen)
+
     async def close(self) -> None:
         """Close all clients; see `UpstreamClient.close`."""
         if self._watch is not None:
@@ -159,10 +186,7 @@ class TargetGroup:
         except errors.UpstreamError:
             self._note_failure(target)
             raise
-        if response.status in _FAILURES:
-            self._note_failure(target)
-        elif target.failures:
-            target.failures = 0
+        self._note_status(target, response.status)
         return response
 
     # Whose turn it is.
@@ -203,6 +227,12 @@ class TargetGroup:
         self._turn = random.randrange(len(order)) if order else 0  # noqa: S311 - not a secret
 
     # Failed calls.
+
+    def _note_status(self, target: Target, status: int) -> None:
+        if status in _FAILURES:
+            self._note_failure(target)
+        elif target.failures:
+            target.failures = 0
 
     def _note_failure(self, target: Target) -> None:
         target.failures += 1

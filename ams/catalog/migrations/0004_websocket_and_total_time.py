@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='api',
             name='websocket_idle_seconds',
-            field=models.FloatField(default=300.0, help_text='A WebSocket without a message either way is closed after it.'),
+            field=models.FloatField(default=300.0, help_text='A WebSocket on which nothing moves is closed after it.'),
         ),
         migrations.AddField(
             model_name='api',

@@ -90,7 +90,7 @@ class API(models.Model):
         help_text="Web pages that may open one, as https://app.example; empty: any.",
     )
     websocket_idle_seconds = models.FloatField(
-        default=300.0, help_text="A WebSocket without a message either way is closed after it."
+        default=300.0, help_text="A WebSocket on which nothing moves is closed after it."
     )
     # Claims of the user that the upstream needs; the token service puts them into its JWT.
     claims = ArrayField(models.CharField(max_length=64), default=list, blank=True)

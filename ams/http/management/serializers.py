@@ -152,7 +152,7 @@ class APISerializer(serializers.Serializer[Any]):
         help_text="Web pages that may open one, as https://app.example; empty: any.",
     )
     websocket_idle_seconds = serializers.FloatField(
-        required=False, help_text="A WebSocket without a message either way is closed after it."
+        required=False, help_text="A WebSocket on which nothing moves is closed after it."
     )
     claims = serializers.ListField(
         child=serializers.CharField(),

@@ -155,6 +155,7 @@ class FakeInbound:
     on_send: Callable | None = None
     scheme: str = "https"
     peer: str = "203.0.113.9"
+    may_switch: bool = False
     call: Call | None = None
     sent: Answer = field(default_factory=lambda: Answer(0, [], b"", is_complete=False))
 
