@@ -63,8 +63,9 @@ bench: $(VENV)/dev.stamp ## gateway and token service beside their peers
 	@$(BIN)/python -m benchmarks
 
 .PHONY: faults
-faults: $(VENV)/dev.stamp ## kill parts under load in 200 rounds and compare the books (about half an hour)
+faults: $(VENV)/dev.stamp ## kill parts under load in 200 rounds and compare the books, and send a GiB each way (about half an hour)
 	@TOLLGATE_FAULT_ROUNDS=$(or $(ROUNDS),200) $(BIN)/python -m pytest -n 0 -q -p no:randomly tests/faults
+	@TOLLGATE_TEST_BODY_MIB=1024 $(BIN)/python -m pytest -n 0 -q tests/unit/gateway/test_large_bodies.py
 
 .PHONY: compliance
 compliance: $(VENV)/dev.stamp ## run the standards' tests and write docs/compliance.md

@@ -104,9 +104,13 @@ class Side(asyncio.Protocol):
         else:
             self._tunnel.close(GOING_AWAY, "Nothing came for too long.")
 
-    def wind_down(self) -> None:
-        """Say Close: the gateway ends."""
+    def say_goodbye(self) -> None:
+        """Say Close: the gateway ends, and nothing is under way that would end by itself."""
         self._tunnel.close(GOING_AWAY, "The gateway is going away.")
+
+    def wind_down(self) -> None:
+        """Do as `say_goodbye`, which may have been before this came."""
+        self.say_goodbye()
 
     def abort(self) -> None:
         """Drop the connection."""

@@ -483,7 +483,7 @@ async def test_silence_is_closed_with_1001(gateway):
 
 async def test_winding_down_says_1001_to_both(gateway, upstream):
     async with gateway.connect() as client:
-        gateway.front.wind_down()
+        gateway.front.say_goodbye()
 
         assert await closed_with(client) == (1001, "The gateway is going away.")
     assert await gateway.settles(lambda: upstream.closes == [1001])
@@ -632,7 +632,7 @@ async def test_close_waits_for_the_end_of_the_frame_under_way():
         raw.answerer = switching_then(b"\x82\x06abc", b"def\x81\x02no", pause=0.4)
         reader, writer = await begin(gateway)
         assert await reader.readexactly(5) == b"\x82\x06abc"
-        gateway.front.wind_down()
+        gateway.front.say_goodbye()
 
         answer = await read_until_closed(reader)
 
@@ -647,7 +647,7 @@ async def test_a_frame_that_does_not_end_is_cut():
     async with run_raw_upstream() as raw, run_gateway(raw.url) as gateway:
         raw.answerer = switching_then(b"\x82\x06abc")
         reader, writer = await begin(gateway)
-        gateway.front.wind_down()
+        gateway.front.say_goodbye()
 
         answer = await asyncio.wait_for(read_until_closed(reader), 4)
 
@@ -657,7 +657,7 @@ async def test_a_frame_that_does_not_end_is_cut():
 
 async def test_a_socket_that_opens_while_the_gateway_winds_down_is_told():
     async def late(recorded, writer):
-        gateway.front.wind_down()
+        gateway.front.say_goodbye()
         await switching_then(b"")(recorded, writer)
 
     async with run_raw_upstream() as raw, run_gateway(raw.url) as gateway:
