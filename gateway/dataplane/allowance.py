@@ -1,11 +1,13 @@
 """What a caller may still do: its rate limits and quotas, taken together or not at all."""
 
-import asyncio
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.dataplane.errors import Headers, Refusal
 from gateway.dataplane.leases import ADMITTED, ASK, REFUSED, Grant, Lease, LeaseOffice, Order
+
+if TYPE_CHECKING:
+    import asyncio
 
 _MAX_WAIT_SECONDS: Final = 2.0
 
@@ -57,7 +59,7 @@ class Allowance:
 
     def _take_each(self, now: float) -> int:
         taken: list[Lease] = []
-        is_throttled = False
+        is_throttled = is_local = False
         for limit in self._leases:
             lease = limit
             outcome = lease.take(now)
@@ -71,6 +73,9 @@ class Allowance:
                 self._blame = lease
                 return outcome
             taken.append(lease)
+            is_local = is_local or lease.fallback is not None
+        if is_local:
+            self._office.count("limits_local_calls")
         if is_throttled:
             self._office.count("quota_throttled")
         return ADMITTED
@@ -84,21 +89,22 @@ class Allowance:
                 return outcome
             await self._refill(now)
             now = time.monotonic()
-        return REFUSED
+        outcome = self.take(now)  # it may have been Valkey that took so long, and is given up
+        return REFUSED if outcome == ASK else outcome
 
     async def _refill(self, now: float) -> None:
         asked = (*self._leases, self._blame) if self._blame not in self._leases else self._leases
-        waiting: list[asyncio.Future[Grant]] = []
+        waiting: list[asyncio.Future[None]] = []
         for lease in asked:
-            pending = lease.join(now)
-            if pending is not None:
-                waiting.append(pending)
+            waiter = lease.join(now)
+            if waiter is not None:
+                waiting.append(waiter)
         try:
-            if waiting:
-                await asyncio.wait(waiting)
+            for waiter in waiting:
+                await waiter
         finally:
-            for lease in asked:
-                lease.leave()
+            for waiter in waiting:
+                waiter.cancel()  # does nothing to those that are done
 
     def is_quota_to_blame(self) -> bool:
         """Whether a quota, not a rate limit, refused last."""

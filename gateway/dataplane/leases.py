@@ -4,18 +4,19 @@ A lease of `n` calls is charged to the shared limit when it is given, by one ato
 worker has not used stays charged: so never more is admitted than the limit says, but for the
 calls a worker may hold over from an earlier window. That is at most `max_block`, which is 1 % of
 the limit divided by the number of workers, or one call: the stated error. Idle leases go back.
+A quota has no earlier window, so that its blocks may be larger.
 
 While Valkey is away each worker enforces its own share, limit divided by workers, and remembers
 what it admitted: that is charged once when Valkey is back.
 """
 
+import asyncio
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    import asyncio
-
     from gateway.dataplane.errors import Refusal
 
 # Outcomes of `take`.
@@ -28,6 +29,8 @@ _IDLE_SECONDS: Final = 5.0
 # Two refills closer than this: the block doubles. Further apart than _SLOW: no refill ahead.
 _FAST_SECONDS: Final = 0.25
 _SLOW_SECONDS: Final = 2.0
+# More calls at once than Valkey can be asked about in time are refused.
+_MOST_WAITING: Final = 500
 
 
 class LeaseUnavailable(Exception):
@@ -108,7 +111,7 @@ class Lease:
         self._refilled_at = 0.0
         self._idle_since = 0.0
         self._left_at_sweep = 0
-        self._waiters = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
         self._wanted = 0
 
     # Each limit says how it is charged, and how clients are told of it.
@@ -171,7 +174,7 @@ class Lease:
             return REFUSED
         if self.fallback is not None:
             return self._take_fallback(self.fallback, now)
-        return ASK
+        return ASK if len(self._queue) < _MOST_WAITING else REFUSED
 
     def put_back(self) -> None:
         """Undo one `take`: the call was refused for another reason."""
@@ -180,18 +183,15 @@ class Lease:
         else:
             self.left += 1
 
-    def join(self, now: float) -> "asyncio.Future[Grant] | None":
-        """Return the lease to wait for, if there is need; each is followed by one `leave`."""
-        self._waiters += 1
+    def join(self, now: float) -> "asyncio.Future[None] | None":
+        """Return what to wait for before `take` is worth another try; None: try at once."""
         if self.left > 0 or now < self.blocked_until or self.fallback is not None:
             return None
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(waiter)
         if self._pending is None:
             self._refill(now)
-        return self._pending
-
-    def leave(self) -> None:
-        """Wait no more."""
-        self._waiters -= 1
+        return waiter
 
     # Off the hot path.
 
@@ -235,7 +235,6 @@ class Lease:
     def _take_fallback(self, fallback: Fallback, now: float) -> int:
         wait = fallback.take(now)
         if wait <= 0.0:
-            self._office.count("limits_local_calls")
             return ADMITTED
         self.blocked_until = now + wait
         return REFUSED
@@ -250,8 +249,9 @@ class Lease:
             self._block = max(1, min(most, self._block) // 2)
         # A slow caller asks when it needs to; a fast one finds the next lease there.
         self.low_water = 0 if since > _SLOW_SECONDS else max(1, self._block // 4)
-        # Calls that wait use theirs at once, so they are not held over and need no bound.
-        self._submit(max(self._block, self._waiters))
+        # Also for calls that wait: on a busy machine their lease comes late, and is held over too.
+        waiting = len(self._queue) if self.is_quota else min(len(self._queue), most)
+        self._submit(max(self._block, waiting))
 
     def _submit(self, want: int) -> None:
         self._office.note_active(self)
@@ -263,10 +263,12 @@ class Lease:
     def _arrived(self, pending: "asyncio.Future[Grant]") -> None:
         failed = pending.cancelled() or pending.exception() is not None
         if pending is not self._pending:
-            return  # of a period that is over
+            self._wake(len(self._queue))  # it was of a period that is over
+            return
         self._pending = None
         if failed:
             self.fallback = self.fallback or self.make_fallback()
+            self._wake(len(self._queue))
             return
         grant = pending.result()
         self.fallback = None
@@ -274,8 +276,23 @@ class Lease:
         self._slot = grant.slot
         self.remaining = grant.remaining
         self.granted(grant)
+        now = time.monotonic()
         if grant.granted < self._wanted:
-            self.blocked_until = time.monotonic() + self.pause_seconds(grant)
+            self.blocked_until = now + self.pause_seconds(grant)
+            if now < self.blocked_until:
+                self._wake(len(self._queue))
+        self._wake(self.left)
+        if self._queue and self._pending is None:
+            self._refill(now)
+
+    def _wake(self, number: int) -> None:
+        """Let so many of those that wait try again, the first first."""
+        queue = self._queue
+        while queue and number > 0:
+            waiter = queue.popleft()
+            if not waiter.done():  # its client may have gone
+                waiter.set_result(None)
+                number -= 1
 
 
 def ignore_outcome(future: "asyncio.Future[Grant]") -> None:
