@@ -3,10 +3,12 @@
 import json
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from tests.unit.gateway.harness import make_jwt
+from tests.unit.gateway.snapshots import change_between
 from wire.gateway_snapshot import GatewaySnapshot
 
 
@@ -29,6 +31,9 @@ class AuthorityServer:
         self.revoked: list[str] = []
         self.introspection: tuple[int, dict, bytes] | None = None
         self.snapshot_body: bytes | None = None
+        self.falsifies_change = False  # the next one, once
+        self.held: Counter[int] = Counter()  # how often a worker said that it holds a version
+        self._before: GatewaySnapshot | None = None
         self.token_status = 200
         self._changed = threading.Condition()
         self._server = _Server(("127.0.0.1", 0), self._handler())
@@ -45,8 +50,14 @@ class AuthorityServer:
 
     def publish(self, snapshot: GatewaySnapshot) -> None:
         with self._changed:
+            self._before = self.snapshot
             self.snapshot = snapshot
             self._changed.notify_all()
+
+    def wait_until_held(self, version: int, seconds: float = 20.0) -> bool:
+        """Whether a worker asks for what comes after `version` in time: it is in force then."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.held[version] > 0, seconds)
 
     def revoke(self, digest: bytes) -> None:
         with self._changed:
@@ -73,7 +84,7 @@ class AuthorityServer:
         if parts.path == "/oauth/revocations":
             return self._revocations(query)
         if parts.path == "/control/v1/snapshot":
-            return self._snapshot(int(query["after"][0]))
+            return self._snapshot(int(query["after"][0]), "digest" in query)
         if parts.path == "/control/v1/usage-batches":
             self.batches.append(json.loads(body))
             return 201, {}, b""
@@ -97,14 +108,21 @@ class AuthorityServer:
             self._changed.wait_for(lambda: len(self.revoked) > after, timeout=2)
         return self._json(cursor=len(self.revoked), digests=self.revoked[after:], reset=False)
 
-    def _snapshot(self, after: int) -> tuple[int, dict, bytes]:
+    def _snapshot(self, after: int, wants_change: bool) -> tuple[int, dict, bytes]:
         if self.snapshot_body is not None:
             return 200, {}, self.snapshot_body
         with self._changed:
+            self.held[after] += 1
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self.snapshot.version > after, timeout=2)
-        return (
-            (200, {}, self.snapshot.encode()) if self.snapshot.version > after else (204, {}, b"")
-        )
+            before, now = self._before, self.snapshot
+        if now.version <= after:
+            return 204, {}, b""
+        if not wants_change or before is None or before.version != after:
+            return 200, {}, now.encode()
+        false_head = {"digest": "0" * 32} if self.falsifies_change else {}
+        self.falsifies_change = False
+        return 200, {}, change_between(before, now, **false_head)
 
     def _json(self, **members) -> tuple[int, dict, bytes]:
         return 200, {"content-type": "application/json"}, json.dumps(members).encode()
