@@ -9,6 +9,7 @@ from ams.billing.queries.list_invoices import list_invoices
 from ams.catalog.queries.api_data import get_api
 from ams.data import SubscriberRef, SubscriptionData
 from ams.metering.queries.get_usage import get_usage
+from ams.metering.queries.list_recent_calls import list_recent_calls
 from ams.plans.queries.product_data import get_product, list_products
 from ams.subscriptions.queries.subscription_data import (
     get_subscription,
@@ -30,6 +31,7 @@ __all__ = [
     "get_usage",
     "list_invoices",
     "list_products",
+    "list_recent_calls",
     "list_subscriptions",
     "subscribe_to_plan",
 ]

@@ -151,6 +151,20 @@ class UsageData:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentCallData:
+    """One call of a subscription. `problem` is why the gateway refused it, as in problem types."""
+
+    at: datetime
+    api: str
+    operation: str
+    method: str
+    status: int
+    latency_ms: int
+    request_id: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceLineData:
     description: str
     quantity: int

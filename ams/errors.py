@@ -16,6 +16,10 @@ class AlreadySubscribed(AMSError):
     """The client has an open subscription to the plan."""
 
 
+class RecentCallsUnavailable(AMSError):
+    """The store of recent calls does not answer; nothing else is wrong."""
+
+
 class InvalidDocument(AMSError):
     """A YAML, OpenAPI or API document is unusable. `where` names the line or the member."""
 

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from gateway.config import Config
 from gateway.dataplane.exchange import AuthorityFailed
 from gateway.origin_client import Answer, OriginClient, OriginUnreachable
+from wire.recent_calls import RecentCall, as_document
 from wire.usage_batch import UsageBatch
 from wire.usage_report import UsageReport
 
@@ -75,6 +76,13 @@ class ControlClient:
             return int(json.loads(answer.body)["reconciled_minute"] or 0)
         except (ValueError, KeyError, TypeError) as error:
             raise ControlFailed("The control API's answer to a usage report is none.") from error
+
+    async def send_recent_calls(self, calls: list[RecentCall]) -> None:
+        """Deliver a sample of calls. Raises ControlFailed."""
+        body = json.dumps(as_document(calls), separators=(",", ":")).encode()
+        answer = await self._request(b"POST", "/recent-calls", body)
+        if answer.status != 204:
+            raise ControlFailed(f"The control API answered {answer.status}.")
 
     async def close(self) -> None:
         """Close the connections."""

@@ -43,6 +43,7 @@ _COUNTERS: Final = {
     "internal_errors": "Calls that failed inside the gateway.",
     "request_bytes": "Body bytes received from clients.",
     "response_bytes": "Body bytes sent to clients.",
+    "recent_calls_dropped": "Calls of the sample for developers that could not be sent.",
     "usage_failures": "Calls that could not be written to the usage journal.",
     "usage_calls_lost": "Calls that will never be billed: neither disk nor memory was left.",
     "usage_memory_fallbacks": "Usage segments counted in memory because the disk failed.",

@@ -26,6 +26,7 @@ from gateway.dataplane.usage_journal import UsageJournal
 from gateway.ims_client import IMSClient
 from gateway.issuer_keys import IssuerKeys
 from gateway.lease_office import LeaseOffice
+from gateway.recent_calls import RecentCalls
 from gateway.replay_register import SharedReplays
 from gateway.revocations import RevocationFollower
 from gateway.series import Series
@@ -88,6 +89,8 @@ class Worker:
         self._keys = IssuerKeys()
         self._replays = SharedReplays(redis_url=config.redis_url, counters=self.counters)
         self.plane = self._make_plane()
+        self._sample = RecentCalls(self._control.send_recent_calls, self.counters)
+        self.plane.sample = self._sample
         self._snapshots = SnapshotFollower(
             source=self._control,
             store=SnapshotStore(config.directory),
@@ -109,6 +112,7 @@ class Worker:
             self._revocations.run,
             self._revocations.watch_loss,
             self._office.run,
+            self._sample.run,
             self._sweep,
             partial(self.plane.tunnels.run, self.plane),
         ]
@@ -130,6 +134,7 @@ class Worker:
         self._journal.close()
         if self._access_log is not None:
             await self._access_log.flush()
+        await _within(1.0, self._sample.flush())
         await self._upstreams.close()
         for client in (self._control, self._ims, self._keys, self._replays):
             await _within(1.0, client.close())

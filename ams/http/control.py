@@ -1,6 +1,6 @@
-"""Usage: gateways deliver their sealed batches here, and tell what they still hold.
+"""What gateways deliver: sealed batches of usage, what they still hold, a sample of calls.
 
-`POST /control/v1/usage-batches` and `POST /control/v1/usage-reports`.
+`POST /control/v1/usage-batches`, `/control/v1/usage-reports`, `/control/v1/recent-calls`.
 """
 
 import functools
@@ -13,15 +13,17 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from ams.errors import TokenServiceUnavailable
+from ams.errors import RecentCallsUnavailable, TokenServiceUnavailable
 from ams.http import control_access
 from ams.http.control_access import Answer
 from ams.metering.fold_queue import fold_queue
 from ams.metering.queries.get_reconciled_minute import get_reconciled_minute
+from ams.metering.recent_call_store import add_calls
 from ams.metering.services.note_usage_report import note_usage_report
 from ams.metering.services.store_usage_batch import store_usage_batch
 from wire.oauth_errors import OAuthError
 from wire.problem import Problem
+from wire.recent_calls import MalformedRecentCalls, parse_recent_calls
 from wire.usage_batch import MalformedBatch
 from wire.usage_report import MalformedReport, parse_report
 
@@ -45,12 +47,14 @@ def _answers_problems(view: View) -> View:
             return view(request)
         except OAuthError as error:
             return _respond(control_access.answer_refusal(error))
-        except (MalformedBatch, MalformedReport) as error:
+        except (MalformedBatch, MalformedReport, MalformedRecentCalls) as error:
             return _respond(control_access.answer_bad_parameter(str(error)))
         except BatchTooLarge:
             return _respond(_answer_too_large())
         except TokenServiceUnavailable as error:
             return _respond(control_access.answer_unchecked(error))
+        except RecentCallsUnavailable as error:
+            return _respond(control_access.answer_store_unavailable(error))
         except (OperationalError, InterfaceError):
             logger.exception("The usage batch cannot be stored.")
             return _respond(control_access.answer_unavailable())
@@ -90,6 +94,18 @@ def accept_usage_report(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"reconciled_minute": minute})
 
 
+@csrf_exempt
+@_answers_problems
+def accept_recent_calls(request: HttpRequest) -> HttpResponse:
+    """Answer 204 when the sample is kept. Nobody sends one again: it is for people to look at."""
+    if request.method != "POST":
+        return _respond(control_access.answer_wrong_method("POST"))
+    authorization = request.headers.get("Authorization")
+    control_access.require_gateway([authorization] if authorization is not None else [])
+    add_calls(parse_recent_calls(_read_document(request)))
+    return HttpResponse(status=204)
+
+
 def _read_document(request: HttpRequest) -> object:
     body = request.read(LARGEST_BODY_BYTES + 1)
     if len(body) > LARGEST_BODY_BYTES:
@@ -101,7 +117,7 @@ def _read_document(request: HttpRequest) -> object:
 
 
 def _answer_too_large() -> Answer:
-    detail = f"A usage batch has at most {LARGEST_BODY_BYTES:,} bytes. Seal smaller ones."
+    detail = f"A document has at most {LARGEST_BODY_BYTES:,} bytes. Send smaller ones."
     return control_access.answer_problem(
         Problem(413, "/problems/content-too-large", "The request body is too large", detail)
     )

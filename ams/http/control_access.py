@@ -6,7 +6,7 @@ from typing import Final
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from ams.errors import TokenServiceUnavailable
+from ams.errors import RecentCallsUnavailable, TokenServiceUnavailable
 from ams.http.bearer import BearerInfo, introspect_bearer
 from wire.bearer import B64TOKEN
 from wire.oauth_errors import InsufficientScope, InvalidRequest, InvalidToken, OAuthError
@@ -105,6 +105,12 @@ def answer_unavailable() -> Answer:
     """Return 503: the database does not answer."""
     detail = "The database does not answer. Try again."
     problem = Problem(503, "/problems/unavailable", "The control API cannot work now", detail)
+    return answer_problem(problem, Retry_After=_RETRY_AFTER_SECONDS)
+
+
+def answer_store_unavailable(error: RecentCallsUnavailable) -> Answer:
+    """Return 503: Valkey does not answer."""
+    problem = Problem(503, "/problems/unavailable", "The control API cannot work now", str(error))
     return answer_problem(problem, Retry_After=_RETRY_AFTER_SECONDS)
 
 

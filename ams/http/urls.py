@@ -7,5 +7,6 @@ from ams.http import control
 urlpatterns: list[URLPattern | URLResolver] = [
     path("control/v1/usage-batches", control.accept_usage_batch),
     path("control/v1/usage-reports", control.accept_usage_report),
+    path("control/v1/recent-calls", control.accept_recent_calls),
     path("api/", include("ams.http.management.urls")),
 ]

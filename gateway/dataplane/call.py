@@ -75,6 +75,7 @@ class Extras:
         "dpop_proof",
         "is_dpop",
         "origin",
+        "problem",
         "wants_websocket",
     )
 
@@ -84,6 +85,7 @@ class Extras:
         self.client_certificate = b""  # the Client-Cert field, whoever sent it
         self.origin = b""
         self.wants_websocket = False
+        self.problem = ""  # the type of the gateway's own refusal
         self.answer_fields: Fields = []  # which the answer gets too, whatever it is
 
 

@@ -50,6 +50,8 @@ def close(plane: Plane, call: Call) -> None:
         call.request_bytes,
         call.response_bytes,
     )
+    if plane.sample is not None and call.decision is not None:
+        plane.sample.note(call, seconds, time.time())
     if plane.access_log is not None:
         plane.access_log.write(call, seconds, time.time())
 

@@ -41,6 +41,13 @@ class AccessLog(Protocol):
         """Take note of a finished call; never waits."""
 
 
+class Sample(Protocol):
+    """Who shows some calls to those that made them."""
+
+    def note(self, call: Call, seconds: float, unix_now: float) -> None:
+        """Take note of a finished call, or not; never waits."""
+
+
 class Plane:
     """The parts that stages use, and the configuration of the moment."""
 
@@ -65,6 +72,7 @@ class Plane:
         self.hops = hops or TrustedHops()
         self.has_hops = bool(self.hops)
         self.series = series or Series()
+        self.sample: Sample | None = None
         self.configuration: Configuration | None = None
         self.in_flight: set[Call] = set()
         self.good_hosts: set[bytes] = set()  # Host values that passed before, port and all

@@ -11,6 +11,7 @@ from portal.pages import DeveloperRequest, developer_page
 from portal.queries.get_application import get_application, list_applications
 from portal.queries.get_usage_view import get_usage_view
 from portal.queries.read_registration import find_registration
+from portal.recent_calls import show_recent_calls
 from portal.subscriber import subscriber_of
 from portal.views.usage_panel import answer_panel, panel_context
 
@@ -48,6 +49,9 @@ def application(request: DeveloperRequest, application_id: uuid.UUID) -> HttpRes
         "application": found,
         "record": find_registration(found),
         "subscriptions": subscriptions,
+        "recent": show_recent_calls(
+            developer=request.developer, subscriptions=subscriptions, chosen=request.GET
+        ),
         **panel_context(request, usage, "portal:application_usage", found.id),
     }
     return render(request, "portal/application.html", context)
