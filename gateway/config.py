@@ -20,6 +20,19 @@ class BadConfiguration(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class IntrospectionSettings:
+    """Another vendor's token service, whose tokens are taken instead of ours."""
+
+    issuer: str
+    url: str  # empty: by discovery
+    client_id: str
+    client_secret: str
+    ca_pem: str
+    max_age_seconds: float | None = None  # None: as the answers say
+    form: str = "json"  # of its answers: json (RFC 7662) or jwt (RFC 9701)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The settings of one gateway node."""
 
@@ -50,6 +63,15 @@ class Config:
     forward_auth_bind: str = "127.0.0.1"
     forward_auth_port: int = 0  # 0: nobody is answered
 
+    introspection: IntrospectionSettings | None = None  # None: our own token service
+    signing_key: Path = Path()
+    public_url: str = ""
+
+    @property
+    def token_issuer(self) -> str:
+        """Whose tokens are taken."""
+        return self.issuer if self.introspection is None else self.introspection.issuer
+
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """Where workers listen: for calls, and for forward-auth if that is wanted."""
@@ -75,7 +97,9 @@ def load() -> Config:
     port = _integer("TOLLGATE_GATEWAY_PORT", 8443)
     issuer = _text("TOLLGATE_ISSUER", f"http://localhost:{_text('TOLLGATE_WEB_PORT', '8000')}")
     certificate, key = _certificate(home)
-    format_of_tokens = _text("TOLLGATE_GATEWAY_TOKEN_FORMAT", "tollgate")
+    introspection = _introspection()
+    usual_format = "tollgate" if introspection is None else "any"
+    format_of_tokens = _text("TOLLGATE_GATEWAY_TOKEN_FORMAT", usual_format)
     if format_of_tokens not in {"tollgate", "any"}:
         raise BadConfiguration("TOLLGATE_GATEWAY_TOKEN_FORMAT must be tollgate or any.")
     native = _text("TOLLGATE_GATEWAY_NATIVE", "auto")
@@ -96,6 +120,11 @@ def load() -> Config:
         certificate=certificate,
         key=key,
         hosts=_hosts(),
+        introspection=introspection,
+        signing_key=Path(
+            _text("TOLLGATE_GATEWAY_SIGNING_KEY", str(home / "gateway" / "signing-key.pem"))
+        ),
+        public_url=_text("TOLLGATE_GATEWAY_URL", f"https://localhost:{port}").rstrip("/"),
         trusted_hops=_trusted_hops(),
         node=_text("TOLLGATE_GATEWAY_NODE", os.uname().nodename),
         takes_any_token=format_of_tokens == "any",
@@ -178,6 +207,38 @@ def _client_secret(home: Path) -> str:
             f"The gateway has no credentials ({path} cannot be read): run `manage.py bootstrap`, "
             "or set TOLLGATE_GATEWAY_CLIENT_SECRET."
         ) from error
+
+
+def _introspection() -> IntrospectionSettings | None:
+    issuer = _text("TOLLGATE_GATEWAY_INTROSPECTION_ISSUER", "")
+    if not issuer:
+        return None
+    client_id, secret = (
+        _text("TOLLGATE_GATEWAY_INTROSPECTION_CLIENT_ID", ""),
+        _text("TOLLGATE_GATEWAY_INTROSPECTION_CLIENT_SECRET", ""),
+    )
+    if not (client_id and secret):
+        raise BadConfiguration(
+            "TOLLGATE_GATEWAY_INTROSPECTION_CLIENT_ID and _CLIENT_SECRET must be set."
+        )
+    url = _text("TOLLGATE_GATEWAY_INTROSPECTION_URL", "")
+    max_age, form = (
+        _integer("TOLLGATE_GATEWAY_INTROSPECTION_MAX_AGE", -1),
+        _text("TOLLGATE_GATEWAY_INTROSPECTION_FORM", "json"),
+    )
+    if form not in {"json", "jwt"}:
+        raise BadConfiguration("TOLLGATE_GATEWAY_INTROSPECTION_FORM must be json or jwt.")
+    return IntrospectionSettings(
+        # RFC 8414 §3.3: compared as it is, so a slash at its end is the issuer's own.
+        issuer=_origin("TOLLGATE_GATEWAY_INTROSPECTION_ISSUER", issuer)
+        + ("/" if issuer.endswith("/") else ""),
+        url=url and _origin("TOLLGATE_GATEWAY_INTROSPECTION_URL", url),
+        client_id=client_id,
+        client_secret=secret,
+        ca_pem=_pem("TOLLGATE_GATEWAY_INTROSPECTION_CA_FILE"),
+        max_age_seconds=None if max_age < 0 else float(max_age),
+        form=form,
+    )
 
 
 def _redis_url(home: Path) -> str:

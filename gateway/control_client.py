@@ -4,7 +4,7 @@ import json
 from typing import Final, Protocol
 
 from gateway.config import Config
-from gateway.dataplane.exchange import AuthorityFailed
+from gateway.dataplane.guarded_authority import AuthorityFailed
 from gateway.origin_client import Answer, OriginClient, OriginUnreachable
 from wire.recent_calls import RecentCall, as_document
 from wire.usage_batch import UsageBatch

@@ -16,6 +16,7 @@ from typing import Final
 
 _COUNTERS: Final = {
     "introspections": "Introspections sent to the token service.",
+    "introspections_crowded_out": "Tokens refused with 503: too many were being checked.",
     "introspection_failures": "Introspections without a usable answer.",
     "introspection_nonsense": "Answers of the token service that were no JWT for the API.",
     "gateway_credentials_refused": "The token service refused the gateway's own credentials.",

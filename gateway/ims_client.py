@@ -5,18 +5,21 @@ the revocation feed is ours, announced by the issuer as `revocation_feed_endpoin
 introspection.
 """
 
-import base64
 import json
-import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from gateway.config import Config
-from gateway.dataplane.exchange import AuthorityFailed, AuthorityRefusedUs, Introspection
+from gateway.dataplane.guarded_authority import AuthorityFailed, AuthorityRefusedUs, Introspection
 from gateway.origin_client import Answer, OriginClient, OriginUnreachable
-from wire.introspection import PHANTOM_JWT_MEDIA_TYPE, RESOURCE_PARAMETER
+from wire.introspection import (
+    PHANTOM_JWT_MEDIA_TYPE,
+    RESOURCE_PARAMETER,
+    basic_credentials,
+    read_max_age,
+)
 from wire.revocation_feed import MalformedFeed, RevocationPage, parse_page
 
 _FORM: Final = (b"content-type", b"application/x-www-form-urlencoded")
@@ -25,7 +28,6 @@ _PATIENCE_SECONDS: Final = 3.0
 _FEED_WAIT_SECONDS: Final = 20
 _RENEW_EARLY_SECONDS: Final = 30.0
 _DISCOVERY_LIFETIME_SECONDS: Final = 300.0
-_MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age=\"?(\d{1,9})")
 
 
 class IMSClient:
@@ -34,7 +36,10 @@ class IMSClient:
     def __init__(self, config: Config) -> None:
         self._issuer = config.issuer
         self._control_resource = f"{config.issuer}/control"
-        self._authorization = (b"authorization", _basic(config.client_id, config.client_secret))
+        self._authorization = (
+            b"authorization",
+            basic_credentials(config.client_id, config.client_secret),
+        )
         self._quick = OriginClient(ca_pem=config.issuer_ca_pem, patience_seconds=_PATIENCE_SECONDS)
         self._patient = OriginClient(
             ca_pem=config.issuer_ca_pem, patience_seconds=_FEED_WAIT_SECONDS + 10.0
@@ -157,16 +162,8 @@ def _read_introspection(answer: Answer) -> Introspection | None:
     media_type = answer.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if media_type != PHANTOM_JWT_MEDIA_TYPE.encode():
         raise AuthorityFailed("introspection: the answer is no application/jwt.")
-    cache_control = answer.headers.get(b"cache-control", b"").decode("latin-1").lower()
-    return Introspection(answer.body.strip(), _max_age(cache_control))
-
-
-def _max_age(cache_control: str) -> float | None:
-    """Return how long an answer may be kept (RFC 9111 §5.2.2); None when nothing is said."""
-    if "no-store" in cache_control or "no-cache" in cache_control:
-        return 0.0
-    found = _MAX_AGE.search(cache_control)
-    return float(found[1]) if found else None
+    max_age = read_max_age(answer.headers.get(b"cache-control", b""))
+    return Introspection(answer.body.strip(), max_age)
 
 
 def _document(answer: Answer) -> Mapping[str, Any]:
@@ -177,9 +174,3 @@ def _document(answer: Answer) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
         raise AuthorityFailed("The token service answered JSON that is no object.")
     return document
-
-
-def _basic(client_id: str, secret: str) -> bytes:
-    """RFC 6749 §2.3.1: both are form-encoded before they are joined."""
-    pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"
-    return b"Basic " + base64.b64encode(pair.encode())

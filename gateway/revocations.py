@@ -10,7 +10,8 @@ import time
 from typing import Final, Protocol
 
 from gateway.counters import Counters
-from gateway.dataplane.exchange import STALE_AFTER_SECONDS, AuthorityFailed, Exchange
+from gateway.dataplane.exchange import STALE_AFTER_SECONDS, Exchange
+from gateway.dataplane.guarded_authority import AuthorityFailed
 from wire.revocation_feed import RevocationPage
 
 _LOST_AFTER_SECONDS: Final = 10.0

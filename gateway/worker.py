@@ -18,11 +18,14 @@ from gateway.dataplane.configuration import Configuration, Parts, make_configura
 from gateway.dataplane.dpop_nonces import DPoPNonces
 from gateway.dataplane.entitlements import PlansInForce
 from gateway.dataplane.exchange import Exchange
+from gateway.dataplane.guarded_authority import Authority
+from gateway.dataplane.minted_jwt import JWTMint
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.possession import Possession
 from gateway.dataplane.token_cache import TokenCache
 from gateway.dataplane.upstreams import Upstreams
 from gateway.dataplane.usage_journal import UsageJournal
+from gateway.foreign_authority import ForeignAuthority
 from gateway.ims_client import IMSClient
 from gateway.issuer_keys import IssuerKeys
 from gateway.lease_office import LeaseOffice
@@ -30,6 +33,7 @@ from gateway.recent_calls import RecentCalls
 from gateway.replay_register import SharedReplays
 from gateway.revocations import RevocationFollower
 from gateway.series import Series
+from gateway.signing_key import load_signing_key
 from gateway.slices import Steps, run_in_slices
 from gateway.snapshot import SnapshotFollower
 from gateway.snapshot_store import SnapshotStore
@@ -56,6 +60,7 @@ class Worker:
         self.counters: Counters = claim_counters(config.run_directory)
         name = f"{config.node}-{self.counters.slot}"
         self._ims = IMSClient(config)
+        self._authority, self._mint = _choose_authority(config, self._ims)
         self._control = ControlClient(config, self._ims)
         self._office = LeaseOffice(
             redis_url=config.redis_url,
@@ -71,7 +76,8 @@ class Worker:
         self._parts = Parts(
             self._upstreams,
             self._allowances,
-            config.issuer,
+            config.token_issuer,
+            jwks=self._mint.jwks if self._mint else b"",
             takes_certificates=bool(config.trusted_hops),
         )
         usage_directory = config.directory / "usage"
@@ -109,13 +115,15 @@ class Worker:
         await self._office.beat()
         jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [
             self._snapshots.run,
-            self._revocations.run,
             self._revocations.watch_loss,
             self._office.run,
             self._sample.run,
             self._sweep,
             partial(self.plane.tunnels.run, self.plane),
         ]
+        if self._config.introspection is None:
+            # Another vendor has no feed: entries are asked for again as if it were lost.
+            jobs.append(self._revocations.run)
         if self._access_log is not None:
             jobs.append(self._access_log.run)
         self._tasks = [asyncio.create_task(_keep_running(job)) for job in jobs]
@@ -136,6 +144,8 @@ class Worker:
             await self._access_log.flush()
         await _within(1.0, self._sample.flush())
         await self._upstreams.close()
+        if isinstance(self._authority, ForeignAuthority):
+            await _within(1.0, self._authority.close())
         for client in (self._control, self._ims, self._keys, self._replays):
             await _within(1.0, client.close())
 
@@ -145,13 +155,14 @@ class Worker:
         return Plane(
             exchange=Exchange(
                 cache=cache,
-                authority=self._ims,
-                issuer=config.issuer,
+                authority=self._authority,
+                issuer=config.token_issuer,
                 counters=self.counters,
                 keys=self._keys,
                 possession=Possession(
                     nonces=DPoPNonces(config.client_secret.encode()), replays=self._replays
                 ),
+                mint=self._mint,
             ),
             journal=self._journal,
             counters=self.counters,
@@ -211,6 +222,14 @@ class Worker:
 
 
 _PARENT: Final = os.getppid()
+
+
+def _choose_authority(config: Config, ours: IMSClient) -> tuple[Authority, JWTMint | None]:
+    """Return who is asked about tokens, and who makes JWTs where that one makes none."""
+    if config.introspection is None:
+        return ours, None
+    mint = JWTMint(load_signing_key(config.signing_key), config.public_url)
+    return ForeignAuthority(config.introspection), mint
 
 
 async def _keep_running(job: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -22,6 +22,7 @@ from gateway.dataplane.usage_journal import UsageJournalUnusable
 from gateway.front import listener
 from gateway.front.certificate import CertificateWatch
 from gateway.front.shared import Front
+from gateway.signing_key import SigningKeyUnusable
 from gateway.worker import Worker
 from gateway.worker_keeper import LISTEN_VARIABLE
 
@@ -45,7 +46,7 @@ def main() -> int:
     )
     try:
         uvloop.run(_serve(config.load()))
-    except (config.BadConfiguration, UsageJournalUnusable) as error:
+    except (config.BadConfiguration, SigningKeyUnusable, UsageJournalUnusable) as error:
         print(error, file=sys.stderr)  # noqa: T201 - for the person who started it
         return CANNOT_START
     return 0

@@ -72,11 +72,12 @@ def prepare_configuration(
     upstreams: Upstreams,
     allowances: Allowances,
     issuer: str = "",
+    jwks: bytes = b"",
     takes_certificates: bool = False,
 ) -> Configuration:
     """Return the configuration of a whole snapshot, without a pause. Raises MalformedSnapshot."""
     tables = run_through(read_tables(snapshot.encode(), Tables()))
-    parts = Parts(upstreams, allowances, issuer, takes_certificates=takes_certificates)
+    parts = Parts(upstreams, allowances, issuer, jwks, takes_certificates)
     return run_through(make_configuration(tables, None, parts))
 
 

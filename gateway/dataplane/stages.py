@@ -213,7 +213,9 @@ async def _obtain(plane: Plane, call: Call) -> None:
         call.phantom = await foreign.obtain(call.token, call.digest, resource, issuers)
     else:
         bearer_token.check_token(call.token, any_format=plane.any_token_format)
-        call.phantom = await plane.exchange.obtain(call.token, call.digest, resource)
+        call.phantom = await plane.exchange.obtain(
+            call.token, call.digest, resource, call.client_address
+        )
     pending = check_possession(plane, call)
     if pending is not None:
         await pending

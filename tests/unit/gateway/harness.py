@@ -14,7 +14,8 @@ from gateway.dataplane.allowances import Allowances
 from gateway.dataplane.call import Call
 from gateway.dataplane.configuration import prepare_configuration
 from gateway.dataplane.dpop_nonces import DPoPNonces
-from gateway.dataplane.exchange import AuthorityFailed, Exchange, Introspection
+from gateway.dataplane.exchange import Exchange
+from gateway.dataplane.guarded_authority import AuthorityFailed, Introspection
 from gateway.dataplane.leases import Grant, LeaseUnavailable
 from gateway.dataplane.pipeline import serve_call
 from gateway.dataplane.plane import Plane
@@ -204,10 +205,22 @@ class FakeInbound:
 
 
 class Harness:
-    def __init__(self, upstream_url: str, *, office=None, hops=None, **upstream_settings) -> None:
+    def __init__(
+        self,
+        upstream_url: str,
+        *,
+        office=None,
+        hops=None,
+        authority=None,
+        issuer: str = ISSUER,
+        mint=None,
+        **upstream_settings,
+    ) -> None:
         self.upstream_url = upstream_url
         self.upstream_settings = upstream_settings
-        self.authority = FakeAuthority()
+        self.authority = authority or FakeAuthority()
+        self.issuer = issuer
+        self.mint = mint
         self.journal = RecordingJournal()
         self.counters = private_counters()
         self.cache = TokenCache(max_entries=100, max_bytes=1_000_000)
@@ -215,9 +228,10 @@ class Harness:
         self.exchange = Exchange(
             cache=self.cache,
             authority=self.authority,
-            issuer=ISSUER,
+            issuer=issuer,
             counters=self.counters,
             keys=self.keys,
+            mint=mint,
             possession=Possession(
                 nonces=DPoPNonces(b"a secret of the tests"), replays=LocalReplays()
             ),
@@ -275,7 +289,8 @@ class Harness:
             snapshot,
             upstreams=self.upstreams,
             allowances=self.allowances,
-            issuer=ISSUER,
+            issuer=self.issuer,
+            jwks=self.mint.jwks if self.mint else b"",
             takes_certificates=bool(self.plane.hops),
         )
         self.cache.keep_issuers(frozenset(issuers))

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.control_client import ControlFailed
 from gateway.counters import private_counters
-from gateway.dataplane.exchange import AuthorityFailed
+from gateway.dataplane.guarded_authority import AuthorityFailed
 from gateway.revocations import RevocationFollower
 from gateway.snapshot import SnapshotFollower
 from gateway.snapshot_store import SnapshotStore

@@ -7,9 +7,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from gateway.config import Config
+from gateway.config import BadConfiguration, Config, IntrospectionSettings, load
 from gateway.control_client import BatchRefused, ControlClient, ControlFailed
-from gateway.dataplane.exchange import AuthorityFailed, AuthorityRefusedUs
+from gateway.dataplane.guarded_authority import AuthorityFailed, AuthorityRefusedUs
 from gateway.dataplane.trusted_hops import TrustedHops
 from gateway.ims_client import IMSClient
 from tests.unit.gateway.fake_authority import AuthorityServer
@@ -224,5 +224,53 @@ async def test_without_credentials_there_is_no_control_plane(ims, authority):
     control = ControlClient(make_config(authority.url), ims)
 
     with pytest.raises(ControlFailed):
-        await control.read_snapshot(0)
+        await control.read_snapshot(0, "", waits=False)
     await control.close()
+
+
+# --- another vendor's token service -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"CLIENT_ID": ""}, "CLIENT_ID"),
+        ({"CLIENT_SECRET": ""}, "CLIENT_SECRET"),
+        ({"ISSUER": "login.example"}, "ISSUER"),
+        ({"URL": "introspect"}, "URL"),
+        ({"FORM": "xml"}, "FORM"),
+        ({"MAX_AGE": "soon"}, "MAX_AGE"),
+        ({"CA_FILE": "/nonexistent"}, "CA_FILE"),
+    ],
+)
+def test_unusable_settings_of_another_token_service_are_refused(monkeypatch, changes, word):
+    settle(monkeypatch, **changes)
+
+    with pytest.raises(BadConfiguration, match=word):
+        load()
+
+
+def test_another_token_service_is_asked_as_it_is_configured(monkeypatch):
+    settle(monkeypatch, MAX_AGE="60", FORM="jwt")
+
+    config = load()
+
+    assert config.introspection == IntrospectionSettings(
+        issuer="https://login.example/",
+        url="",
+        client_id="gateway",
+        client_secret="s",
+        ca_pem="",
+        max_age_seconds=60.0,
+        form="jwt",
+    )
+    assert config.token_issuer == "https://login.example/"
+    assert config.takes_any_token
+
+
+def settle(monkeypatch, **changes):
+    given = {"ISSUER": "https://login.example/", "CLIENT_ID": "gateway", "CLIENT_SECRET": "s"}
+    for name, value in (given | changes).items():
+        monkeypatch.setenv(f"TOLLGATE_GATEWAY_INTROSPECTION_{name}", value)
+    monkeypatch.setenv("TOLLGATE_GATEWAY_CLIENT_SECRET", "secret")
+    monkeypatch.setenv("TOLLGATE_GATEWAY_TLS", "off")

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from gateway.dataplane.exchange import AuthorityFailed, AuthorityRefusedUs
+from gateway.dataplane.guarded_authority import AuthorityFailed, AuthorityRefusedUs
 from tests.unit.gateway.harness import RESOURCE, Harness, make_jwt
 from wire.bearer import Prefix, mint
 from wire.gateway_snapshot import Operation, Quota, RateLimit, Subscription
