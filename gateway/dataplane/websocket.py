@@ -32,6 +32,7 @@ from gateway.upstream import errors as upstream_errors
 from gateway.upstream.client import UpstreamResponse
 from gateway.upstream.handshake import SWITCHING_PROTOCOLS, Handshake
 from gateway.upstream.websocket import Tunnel
+from gateway.usage.segment import BY_UPSTREAM
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # §1.3
 _KEY_BYTES: Final = 16
@@ -84,6 +85,7 @@ async def _run_tunnel(
     connection.hand_over(tunnel.upstream)
     fields, _ = response_fields(call, response)
     call.status = SWITCHING_PROTOCOLS
+    call.cause = BY_UPSTREAM
     call.inbound.switch(fields, tunnel.client)
     try:
         tunnel.begin()

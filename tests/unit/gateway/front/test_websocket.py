@@ -179,7 +179,7 @@ async def test_a_socket_is_one_call_whose_bytes_are_counted(gateway):
 
     assert await gateway.settles(lambda: gateway.rows)
     (_, status, sent, received) = gateway.rows[0]
-    assert status == 101
+    assert (status, gateway.harness.journal.causes) == (101, ["upstream"])
     assert (sent, received) == (3 * 106 + 8, 3 * 102 + 4)  # masks, and Close on each way
     assert not gateway.harness.plane.in_flight
     assert gateway.harness.counters.read("client_disconnects") == 0
