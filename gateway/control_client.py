@@ -2,6 +2,7 @@
 
 import json
 from typing import Final, Protocol
+from urllib.parse import quote
 
 from gateway.config import Config
 from gateway.dataplane.guarded_authority import AuthorityFailed
@@ -83,6 +84,17 @@ class ControlClient:
         answer = await self._request(b"POST", "/recent-calls", body)
         if answer.status != 204:
             raise ControlFailed(f"The control API answered {answer.status}.")
+
+    async def count_metered_calls(self, subscription_id: str, since: int) -> int:
+        """Return the calls of a subscription that are metered since `since` (Unix time)."""
+        path = f"/quota-usage?subscription={quote(subscription_id, safe='')}&since={since}"
+        answer = await self._request(b"GET", path)
+        if answer.status != 200:
+            raise ControlFailed(f"The control API answered {answer.status}.")
+        try:
+            return int(json.loads(answer.body)["calls"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ControlFailed("The control API's answer names no number of calls.") from error
 
     async def close(self) -> None:
         """Close the connections."""

@@ -35,6 +35,8 @@ _COUNTERS: Final = {
     "quota_refused": "Calls refused by a quota.",
     "quota_throttled": "Calls admitted at the lower rate of a quota that is used up.",
     "limits_local_calls": "Calls admitted by the worker's own share while Valkey was away.",
+    "quota_seeds": "Quotas without a count that went on from the metered calls.",
+    "quota_seed_failures": "Attempts to learn the metered calls of a quota that failed.",
     "limits_data_lost": "Quotas of which Valkey had lost the count.",
     "foreign_tokens_verified": "JWT access tokens of other issuers that were verified.",
     "foreign_keys_unavailable": "Such tokens refused with 503: their issuer's keys were missing.",

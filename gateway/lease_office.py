@@ -23,7 +23,11 @@ _TIMEOUT_SECONDS: Final = 1.0
 _HEARTBEAT_SECONDS: Final = 1.0
 _ABSENT_AFTER_SECONDS: Final = 10
 _WORKERS_KEY: Final = "tollgate:gateway:workers"
-_SOURCES: Final = {rate_limit.SCRIPT: rate_limit.SOURCE, quota.SCRIPT: quota.SOURCE}
+_SOURCES: Final = {
+    rate_limit.SCRIPT: rate_limit.SOURCE,
+    quota.SCRIPT: quota.SOURCE,
+    quota.SEED_SCRIPT: quota.SEED_SOURCE,
+}
 
 _log = logging.getLogger(__name__)
 

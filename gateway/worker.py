@@ -29,6 +29,7 @@ from gateway.foreign_authority import ForeignAuthority
 from gateway.ims_client import IMSClient
 from gateway.issuer_keys import IssuerKeys
 from gateway.lease_office import LeaseOffice
+from gateway.quota_seeds import QuotaSeeder
 from gateway.recent_calls import RecentCalls
 from gateway.replay_register import SharedReplays
 from gateway.revocations import RevocationFollower
@@ -70,6 +71,8 @@ class Worker:
         )
         self._allowances = Allowances(self._office)
         self._office.on_recovery = self._allowances.valkey_is_back
+        self._seeder = QuotaSeeder(self._control, self._office, self.counters)
+        self._allowances.on_missing = self._seeder.want
         self._upstreams = Upstreams(allow_internal=config.allows_internal_upstreams)
         targets = config.run_directory / f"targets-{self.counters.slot}"
         self._targets = TargetReport(self._upstreams, targets)
@@ -118,6 +121,7 @@ class Worker:
             self._revocations.watch_loss,
             self._office.run,
             self._sample.run,
+            self._seeder.run,
             self._sweep,
             partial(self.plane.tunnels.run, self.plane),
         ]

@@ -1,12 +1,15 @@
 """What gateways deliver: sealed batches of usage, what they still hold, a sample of calls.
 
-`POST /control/v1/usage-batches`, `/control/v1/usage-reports`, `/control/v1/recent-calls`.
+`POST /control/v1/usage-batches`, `/control/v1/usage-reports`, `/control/v1/recent-calls`. With `GET
+/control/v1/quota-usage` they ask what is metered of a subscription since a period began.
 """
 
 import functools
 import json
 import logging
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -17,6 +20,7 @@ from ams.errors import RecentCallsUnavailable, TokenServiceUnavailable
 from ams.http import control_access
 from ams.http.control_access import Answer
 from ams.metering.fold_queue import fold_queue
+from ams.metering.queries.count_metered_calls import count_metered_calls
 from ams.metering.queries.get_reconciled_minute import get_reconciled_minute
 from ams.metering.recent_call_store import add_calls
 from ams.metering.services.note_usage_report import note_usage_report
@@ -30,8 +34,14 @@ from wire.usage_report import MalformedReport, parse_report
 logger = logging.getLogger(__name__)
 
 LARGEST_BODY_BYTES: Final = 1_048_576
+_IDENTIFIER: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+_UNIX_SECONDS: Final = re.compile(r"[0-9]{1,11}")
 
 View = Callable[[HttpRequest], HttpResponse]
+
+
+class BadParameter(Exception):
+    """A parameter of the query is unusable; the message names it."""
 
 
 class BatchTooLarge(Exception):
@@ -47,7 +57,7 @@ def _answers_problems(view: View) -> View:
             return view(request)
         except OAuthError as error:
             return _respond(control_access.answer_refusal(error))
-        except (MalformedBatch, MalformedReport, MalformedRecentCalls) as error:
+        except (MalformedBatch, MalformedReport, MalformedRecentCalls, BadParameter) as error:
             return _respond(control_access.answer_bad_parameter(str(error)))
         except BatchTooLarge:
             return _respond(_answer_too_large())
@@ -56,7 +66,7 @@ def _answers_problems(view: View) -> View:
         except RecentCallsUnavailable as error:
             return _respond(control_access.answer_store_unavailable(error))
         except (OperationalError, InterfaceError):
-            logger.exception("The usage batch cannot be stored.")
+            logger.exception("Usage can be neither stored nor read.")
             return _respond(control_access.answer_unavailable())
 
     return answering
@@ -104,6 +114,28 @@ def accept_recent_calls(request: HttpRequest) -> HttpResponse:
     control_access.require_gateway([authorization] if authorization is not None else [])
     add_calls(parse_recent_calls(_read_document(request)))
     return HttpResponse(status=204)
+
+
+@_answers_problems
+def answer_quota_usage(request: HttpRequest) -> HttpResponse:
+    """Answer `{"calls": n}`: what is metered of `subscription` since `since` (Unix seconds).
+
+    Asked by a gateway that finds no count of a quota in Valkey although the period is not new: the
+    first call of a subscription in it, a quota that was just added, or data that was lost.
+    """
+    if request.method != "GET":
+        return _respond(control_access.answer_wrong_method("GET"))
+    authorization = request.headers.get("Authorization")
+    control_access.require_gateway([authorization] if authorization is not None else [])
+    subscription, since = request.GET.get("subscription", ""), request.GET.get("since", "")
+    if not _IDENTIFIER.fullmatch(subscription):
+        raise BadParameter("subscription: the id of a subscription is expected.")
+    if not _UNIX_SECONDS.fullmatch(since):
+        raise BadParameter("since: Unix seconds are expected.")
+    calls = count_metered_calls(
+        subscription_id=subscription, since=datetime.fromtimestamp(int(since), tz=UTC)
+    )
+    return JsonResponse({"calls": calls}, headers={"Cache-Control": "no-store"})
 
 
 def _read_document(request: HttpRequest) -> object:

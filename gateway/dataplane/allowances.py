@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.dataplane.allowance import Allowance
 from gateway.dataplane.leases import Grant, Lease, Order
-from gateway.dataplane.quota import QuotaLease
+from gateway.dataplane.quota import QuotaLease, Seed
 from gateway.dataplane.rate_limit import RateLease
 from gateway.dataplane.recent import Recent
 from gateway.slices import Steps
@@ -20,6 +20,7 @@ from wire.gateway_snapshot import Plan, Quota, RateLimit, Subscription
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
 # Of each at most twice as many, some 2 KB apiece. What is forgotten is asked of Valkey again.
 MOST_REMEMBERED: Final = 25_000
@@ -121,6 +122,7 @@ class Allowances:
 
     def __init__(self, office: Valkey, most: int = MOST_REMEMBERED) -> None:
         self._office = office
+        self.on_missing: Callable[[Seed], None] = _want_none
         self._allowances: Recent[str, Allowance] = Recent(most)
         self._addressed: Recent[str, Addressed] = Recent(most)
         self.by_address: Recent[str, Allowance] = Recent(most)
@@ -171,7 +173,7 @@ class Allowances:
         terms = counter.terms
         if isinstance(terms, RateLimit):
             return RateLease(identity, counter.key, terms, self)
-        lease = QuotaLease(identity, counter.key, terms, self)
+        lease = QuotaLease(identity, counter.key, terms, counter.subscription_id, self)
         if terms.throttle is not None:
             key = f"{counter.key}:throttle"
             lease.slower = self._lease(Counter(key, terms.throttle, counter.subscription_id))
@@ -200,6 +202,10 @@ class Allowances:
     def count(self, name: str) -> None:
         """Raise a counter of the worker by one."""
         self._office.count(name)
+
+    def want_seed(self, seed: Seed) -> None:
+        """Pass it on."""
+        self.on_missing(seed)
 
     # Off the path of calls.
 
@@ -279,3 +285,8 @@ def _digest(who: str) -> str:
 
 def _identity_of(counters: Counters) -> str:
     return "\n".join(counter.identity for counter in counters)
+
+
+def _want_none(seed: Seed) -> None:
+    """Seed nothing: nobody is there who knows what is metered."""
+    del seed

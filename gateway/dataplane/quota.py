@@ -8,8 +8,9 @@ statement puts it right, and no call is ever charged twice.
 
 import math
 import time
+from dataclasses import dataclass
 from datetime import UTC
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.dataplane.errors import QuotaExhausted, Refusal
 from gateway.dataplane.leases import Fallback, Grant, Lease, LeaseOffice, Order
@@ -44,6 +45,19 @@ if granted == 0 and want > 0 then wait = 1000 end
 return {granted, wait, known[1] and 0 or 1, math.max(0, limit - used)}
 """
 
+SEED_SCRIPT: Final = "quota-seed"
+# KEYS[1]: the same hash. ARGV: metered calls, when the period ends. What is metered holds the calls
+# that workers state as well, so the larger of the two is the sum; workers that have not stated
+# theirs yet are charged from their last statement on.
+SEED_SOURCE: Final = """
+local calls = tonumber(ARGV[1])
+if redis.call('HSETNX', KEYS[1], 's', calls) == 0 then return {0, 0, 0, 0} end
+local used = tonumber(redis.call('HGET', KEYS[1], 't') or '0')
+if calls > used then redis.call('HSET', KEYS[1], 't', calls) end
+redis.call('EXPIREAT', KEYS[1], tonumber(ARGV[2]) + 86400)
+return {math.max(0, calls - used), 0, 0, 0}
+"""
+
 _LARGEST_BLOCK: Final = 1000
 # Others may give back what they do not use, so a used-up quota is looked at again.
 _LOOK_AGAIN_SECONDS: Final = 2.0
@@ -51,13 +65,39 @@ _LOOK_AGAIN_SECONDS: Final = 2.0
 _LARGEST_LIMIT: Final = 1 << 52
 
 
+# Usage is folded within seconds and by hours: of a shorter period it would say too little.
+_SHORTEST_SEEDED_SECONDS: Final = 20 * 3600
+_NEW_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A quota's count that is not there although its period is not new. Times are Unix seconds."""
+
+    key: str
+    subscription_id: str
+    since: int
+    ends: int
+
+
+class QuotaOffice(LeaseOffice, Protocol):
+    """A lease office that also fetches what is metered."""
+
+    def want_seed(self, seed: Seed) -> None:
+        """Give the quota its metered calls, later."""
+
+
 class QuotaLease(Lease):
     """A worker's share of a quota."""
 
-    def __init__(self, identity: str, key: str, quota: Quota, office: LeaseOffice) -> None:
+    def __init__(
+        self, identity: str, key: str, quota: Quota, subscription_id: str, office: QuotaOffice
+    ) -> None:
         super().__init__(identity, quota.name, office)
         self.is_quota = True
+        self._seeds = office
         self._base_key = key
+        self._subscription_id = subscription_id
         self._quota = quota
         self._limit = min(quota.limit, _LARGEST_LIMIT)
         self._item = b'"%b";r=%%d;t=%%d' % quota.name.encode()
@@ -105,6 +145,12 @@ class QuotaLease(Lease):
         if grant.slot and self._known:
             # Valkey was told of calls of this period before, and knows of none.
             self._office.count("limits_data_lost")
+        if grant.slot and self._period_seconds > _SHORTEST_SEEDED_SECONDS:
+            began = self._ends_unix - self._period_seconds
+            if time.time() - began > _NEW_SECONDS:
+                self._seeds.want_seed(
+                    Seed(self._key, self._subscription_id, began, self._ends_unix)
+                )
         self._mine += grant.granted
         self._known = self._told + grant.granted
 

@@ -1,6 +1,6 @@
 import json
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import OperationalError, connection
@@ -9,6 +9,8 @@ from django.test import Client
 from ams.http import control
 from ams.metering.fold_queue import FoldQueue, fold_queue
 from ams.metering.models import UsageBatchRecord
+from ams.metering.services.fold_usage_batches import fold_usage_batches
+from ams.metering.services.store_usage_batch import store_usage_batch
 from tests.factories.usage import make_batch, make_row
 from wire.usage_report import UsageReport
 
@@ -16,6 +18,7 @@ pytestmark = pytest.mark.django_db
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 GATEWAY = "Bearer gateway-token"
+MOMENT = int(AT.timestamp())
 PATH = "/control/v1/usage-batches"
 REPORTS = "/control/v1/usage-reports"
 
@@ -182,3 +185,40 @@ def test_a_worker_tells_what_is_shipped_and_hears_what_is_reconciled(client):
     assert (refused.status_code, "shipped_until" in _problem(refused)["detail"]) == (400, True)
     assert send(document, headers={}).status_code == 401
     assert client.get(REPORTS, headers=headers)["Allow"] == "POST"
+
+
+def quota_usage(client, subscription="s1", since=MOMENT, token=GATEWAY):
+    query = {"subscription": subscription, "since": since}
+    return client.get("/control/v1/quota-usage", query, headers={"Authorization": token})
+
+
+def test_metered_calls_are_told_as_a_quota_counts_them(client):
+    rows = [
+        make_row(AT, calls=5),
+        make_row(AT, calls=2, status=500),
+        make_row(AT, calls=70, status=429, cause="client"),
+        make_row(AT, calls=3, status=429, cause="upstream"),
+        make_row(AT - timedelta(hours=1), calls=900),
+        make_row(AT, calls=1000, subscription_id="s2"),
+    ]
+    store_usage_batch(document=make_batch(*rows), is_import=True)
+    fold_usage_batches()
+
+    assert quota_usage(client).json() == {"calls": 10}
+    assert quota_usage(client, "none").json() == {"calls": 0}
+
+
+@pytest.mark.parametrize(
+    ("subscription", "since", "named"),
+    [("", 1, "subscription"), ("a b", 1, "subscription"), ("s1", "", "since")],
+)
+def test_an_unusable_question_is_told_what_is_wrong(client, subscription, since, named):
+    answer = quota_usage(client, subscription, since)
+
+    assert answer.status_code == 400
+    assert _problem(answer)["detail"].startswith(named)
+
+
+def test_metered_calls_are_told_to_gateways_alone(client):
+    assert quota_usage(client, token="Bearer other").status_code == 401
+    assert client.head("/control/v1/quota-usage").status_code == 405
