@@ -1,6 +1,6 @@
 """Forms of the catalog in admin: what a field is for, not whether its value is usable."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
@@ -189,7 +189,7 @@ class OperationForm(RowForm):
         choices=[(name, name) for name in METHODS], widget=UnfoldAdminSelectWidget
     )
     scopes = _words("Scopes", "All are required.")
-    acr_values = _words("Authentication", "`acr` values instead of the API's.")
+    acr_values = _words("acr", "`acr` values instead of the API's.")
 
     class Meta:
         model = Operation
@@ -202,6 +202,11 @@ class OperationForm(RowForm):
             "acr_values",
             "max_auth_age_seconds",
         )
+        # Seven columns: the long words are in the help.
+        labels: ClassVar[dict[str, str]] = {"max_auth_age_seconds": "Max age"}
+        help_texts: ClassVar[dict[str, str]] = {
+            "max_auth_age_seconds": "Seconds since the user signed in, instead of the API's."
+        }
 
 
 class OpenAPIImportForm(forms.Form):
