@@ -67,13 +67,9 @@ def api(stack):
 def test_completed_calls_are_in_the_rollups_and_nothing_is_folded_twice(stack, api, capsys):
     planned = plan_rounds()
     applications = [stack.new_application(plan=f"{api.slug}-plan") for _ in planned]
-    tokens = [
-        application.token(scope=f"{api.slug}:use", resource=api.resource)
-        for application in applications
-    ]
-
     rounds = [
-        play(stack, api, *members) for members in zip(planned, applications, tokens, strict=True)
+        play(stack, api, disturb, application)
+        for disturb, application in zip(planned, applications, strict=True)
     ]
 
     counted = wait_until_settled(stack, rounds)
@@ -90,7 +86,8 @@ def test_completed_calls_are_in_the_rollups_and_nothing_is_folded_twice(stack, a
     assert totals["batches"] == totals["hourly"] == totals["daily"], totals
 
 
-def play(stack, api, disturb, application, token):
+def play(stack, api, disturb, application):
+    token = application.token(scope=f"{api.slug}:use", resource=api.resource)  # they expire
     with Load(stack, api.base_path, token) as load:
         disturb(stack)
     disturbances.wait_until_recovered(stack)
