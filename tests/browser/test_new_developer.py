@@ -14,6 +14,7 @@ from tests.browser.redirect_listener import listen_for_redirect
 from tests.browser.web_app import WebApp
 
 USAGE_SECONDS = 5
+RECENT_SECONDS = 30  # gateways send them every 5 s
 REVOCATION_SECONDS = 1
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = "/orders/v1/orders/42"
@@ -48,8 +49,25 @@ def test_from_an_empty_account_to_a_counted_call(stack, visitor):
     visitor.go("/")
     visitor.sees("Welcome back")
     visitor.look("home")
+    _look_at_recent_calls(visitor, application, answer.headers["x-request-id"])
+
+
+def _look_at_recent_calls(visitor, application, request_id):
+    asked_at = time.monotonic()
     visitor.go(application)
+    recent = visitor.main.locator("#recent")
+    while recent.locator("tbody tr").count() == 0:
+        assert time.monotonic() - asked_at < RECENT_SECONDS
+        time.sleep(0.5)
+        visitor.go(application)
+    expect(recent).to_contain_text(request_id)
     visitor.look("application")
+    visitor.page.get_by_label("Outcome").select_option("Server errors (5xx)")
+    visitor.press("Filter")
+    visitor.sees("No call matches")
+    visitor.look("application-no-call-matches")
+    visitor.open(recent.get_by_role("link", name="Show all").first)
+    visitor.sees(request_id)
 
 
 def test_command_lines_of_the_portal_work_when_pasted(visitor):
