@@ -17,7 +17,8 @@ from django.conf import settings  # noqa: E402
 
 from ams.http import snapshot_feed  # noqa: E402
 from config.notifications import CONFIGURATION, REVOCATION, Notifications  # noqa: E402
-from ims.endpoints import direct, revocation_feed  # noqa: E402
+from ims.endpoints import revocation_feed  # noqa: E402
+from ims.short_way import direct  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

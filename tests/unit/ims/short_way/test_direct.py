@@ -8,10 +8,10 @@ import pytest
 from django.core.asgi import get_asgi_application
 from django.db import connections
 
-from ims.endpoints import direct
-from ims.endpoints.serving_threads import ServingThreads
 from ims.models import AuditEvent
 from ims.services.create_signing_key import create_signing_key
+from ims.short_way import direct
+from ims.short_way.serving_threads import ServingThreads
 from tests.factories.identity import make_access_token, make_client, make_resource
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -21,7 +21,7 @@ from django.middleware.security import SecurityMiddleware
 from django.urls import resolve
 
 from ims.audit.context import AuditContext, bind
-from ims.endpoints.serving_threads import ServingThreads
+from ims.short_way.serving_threads import ServingThreads
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

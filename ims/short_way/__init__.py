@@ -1,0 +1,1 @@
+"""A short way to the addresses that machines call all day."""
