@@ -5,8 +5,8 @@ requests and introspection have a short way to their views.
 """
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Protocol
 
 from django.core.asgi import get_asgi_application
 
@@ -19,6 +19,7 @@ from ams.http import snapshot_feed  # noqa: E402
 from config.notifications import CONFIGURATION, REVOCATION, Notifications  # noqa: E402
 from ims.endpoints import revocation_feed  # noqa: E402
 from ims.short_way import direct  # noqa: E402
+from ims.short_way.door import Door  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -26,37 +27,49 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+class Companion(Protocol):
+    """What lives beside the requests in their event loop; `start` may be called again."""
+
+    def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
 def build_application(
-    notifications: Notifications, handlers: Mapping[str, Application], otherwise: Application
+    companions: Sequence[Companion], handlers: Mapping[str, Application], otherwise: Application
 ) -> Application:
     """Return the application that gives an address to its own handler, the rest to `otherwise`."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _live(notifications, receive, send)
+            await _live(companions, receive, send)
         elif scope["type"] == "http":
             await handlers.get(scope["path"], otherwise)(scope, receive, send)
 
     return application
 
 
-async def _live(notifications: Notifications, receive: Receive, send: Send) -> None:
+async def _live(companions: Sequence[Companion], receive: Receive, send: Send) -> None:
     while (await receive())["type"] != "lifespan.shutdown":
-        notifications.start()
+        for companion in companions:
+            companion.start()
         await send({"type": "lifespan.startup.complete"})
-    await notifications.stop()
+    for companion in companions:
+        await companion.stop()
     await send({"type": "lifespan.shutdown.complete"})
 
 
+_door = Door()
 _notifications = Notifications(settings.DATABASE_URL, (REVOCATION, CONFIGURATION))
 application = build_application(
-    _notifications,
+    (_notifications, _door.pipeline),
     {
         "/oauth/revocations": revocation_feed.build_application(_notifications.signal(REVOCATION)),
         "/control/v1/snapshot": snapshot_feed.build_application(
             _notifications.signal(CONFIGURATION)
         ),
-        **direct.build_applications("/oauth/token", "/oauth/introspect", otherwise=_django),
+        **direct.build_applications(
+            "/oauth/token", "/oauth/introspect", otherwise=_django, door=_door
+        ),
     },
     _django,
 )

@@ -64,6 +64,12 @@ def active_key(algorithm: str = conf.SIGNING_ALGORITHM) -> ActiveKey:
     return key
 
 
+def is_ready(algorithm: str) -> bool:
+    """Whether `active_key` would answer without a query."""
+    known = _active.get(algorithm)
+    return known is not None and time.monotonic() < known.read_again_at
+
+
 def forget() -> None:
     """Make the next signature read the active key from the database."""
     _active.clear()

@@ -19,7 +19,7 @@ from django.urls import reverse
 
 # The actor of what no request asked for: tasks, commands, the bootstrap.
 SYSTEM: Final = "system"
-_LONGEST_USER_AGENT: Final = 200
+LONGEST_USER_AGENT: Final = 200
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -46,18 +46,14 @@ class AuditContext:
         """What the caller calls itself, cut short; a claim, like every header."""
         if self.request is None:
             return ""
-        return str(self.request.META.get("HTTP_USER_AGENT", ""))[:_LONGEST_USER_AGENT]
+        return str(self.request.META.get("HTTP_USER_AGENT", ""))[:LONGEST_USER_AGENT]
 
     @cached_property
     def request_id(self) -> str:
         """Our own proxies' identifier of the request, or a new one."""
         if self.request is None:
             return ""
-        given = self.request.META.get("HTTP_X_REQUEST_ID", "")
-        # Without a proxy of ours the header is anybody's.
-        if settings.ALLAUTH_TRUSTED_PROXY_COUNT and _REQUEST_ID.fullmatch(given):
-            return str(given)
-        return secrets.token_hex(8)
+        return name_request(self.request.META.get("HTTP_X_REQUEST_ID", ""))
 
     @property
     def acting(self) -> str:
@@ -112,12 +108,26 @@ def client_address(request: HttpRequest) -> str | None:
     A forwarded header that does not fit the number of proxies says nothing: the peer's then.
     The same as allauth's, which reads its settings anew for each request.
     """
-    peer: str = request.META.get("REMOTE_ADDR", "")
+    return find_address(
+        request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+    )
+
+
+def find_address(peer: str, forwarded_for: str) -> str | None:
+    """Return the address behind our own proxies, of which `peer` is the nearest."""
     proxies: int = settings.ALLAUTH_TRUSTED_PROXY_COUNT
     if not proxies:
         return _clean(peer)
-    seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    seen = forwarded_for.split(",")
     return _clean(seen[-proxies].strip() if len(seen) >= proxies else peer)
+
+
+def name_request(given: str) -> str:
+    """Return the identifier that our own proxies have `given` the request, or a new one."""
+    # Without a proxy of ours the header is anybody's.
+    if settings.ALLAUTH_TRUSTED_PROXY_COUNT and _REQUEST_ID.fullmatch(given):
+        return given
+    return secrets.token_hex(8)
 
 
 @lru_cache(maxsize=4096)

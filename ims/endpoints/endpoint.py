@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 REALM: Final = "Tollgate"
 # What a page may read besides the body: challenges, nonces of DPoP (RFC 9449 §8), pauses.
-_EXPOSED: Final = "DPoP-Nonce, Retry-After, WWW-Authenticate"
+EXPOSED_HEADERS: Final = "DPoP-Nonce, Retry-After, WWW-Authenticate"
 # RFC 9449 §5.1, §7.1: what proofs may be signed with.
 _ALGS: Final = f'algs="{" ".join(jws.ALGORITHMS)}"'
 _CHALLENGED: Final = (
@@ -139,7 +139,7 @@ def _share(response: HttpResponse, *, is_shared: bool) -> HttpResponse:
     """Return `response`, readable by pages of any origin when the endpoint is theirs too."""
     if is_shared:
         response["Access-Control-Allow-Origin"] = "*"
-        response["Access-Control-Expose-Headers"] = _EXPOSED
+        response["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
     return response
 
 

@@ -42,10 +42,10 @@ def introspect(request: HttpRequest) -> HttpResponse:
     """
     answer = _find(request)
     wanted = _read_resource_parameter(request)
-    resources = _select(answer.token, wanted)
+    resources = select_resources(answer.token, wanted)
     token = answer.token if resources else None
     response = _FORMS[_choose_form(request)](answer.caller, token, resources)
-    response["Cache-Control"] = _live_as_long_as(token)
+    response["Cache-Control"] = live_as_long_as(token)
     patch_vary_headers(response, ["Accept"])
     return response
 
@@ -89,7 +89,10 @@ def _read_resource_parameter(request: HttpRequest) -> str | None:
     return resources[0] if resources else None
 
 
-def _select(token: IntrospectedToken | None, wanted: str | None) -> Sequence[VisibleResource]:
+def select_resources(
+    token: IntrospectedToken | None, wanted: str | None
+) -> Sequence[VisibleResource]:
+    """Return what the caller may see of `token`, of the resource that it wants if it named one."""
     if token is None:
         return ()
     if wanted is None:
@@ -134,7 +137,7 @@ _FORMS: Final[Mapping[str, Form]] = {
 }
 
 
-def _live_as_long_as(token: IntrospectedToken | None) -> str:
+def live_as_long_as(token: IntrospectedToken | None) -> str:
     """RFC 9111 §5.2.2: fresh for the token's whole remaining seconds, never longer.
 
     An inactive answer is not kept: a token issued a moment later has the same right to be seen.

@@ -20,7 +20,7 @@ SELECT scope.name, scope.description, registered.resource
 """
 
 
-class _Offer(NamedTuple):
+class Offer(NamedTuple):
     """A scope of a protected resource, with the registry's words for it."""
 
     name: str
@@ -45,11 +45,40 @@ def resolve_access(
     Without scopes: those the client is registered for. Without resources: every one that offers
     one of the scopes. Raises InvalidScope and InvalidTarget, which name the offender.
     """
+    names = list_names(client=client, scopes=scopes, for_person=for_person)
+    api_names = [name for name in names if name not in conf.OPENID_SCOPES]
+    offers = [Offer(*row) for row in prepared.fetch_all(_OFFERS, [api_names])] if api_names else []
+    return decide_access(
+        client=client, scopes=scopes, resources=resources, offers=offers, for_person=for_person
+    )
+
+
+def list_names(*, client: Client, scopes: Sequence[str], for_person: bool) -> tuple[str, ...]:
+    """Return the scopes that a request for `scopes` is about; runs no statement.
+
+    Raises InvalidScope for those that the client may not ask for.
+    """
     names = tuple(dict.fromkeys(scopes or client.scopes))
     if not names:
         raise InvalidScope("scope: name at least one scope.")
     _check_allowed(client, names, for_person=for_person)
-    offers = _list_offers(client, names, for_person=for_person)
+    return names
+
+
+def decide_access(
+    *,
+    client: Client,
+    scopes: Sequence[str],
+    resources: Sequence[str],
+    offers: Sequence[Offer],
+    for_person: bool,
+) -> Access:
+    """Return what a request comes to, given all that the registry offers under its names.
+
+    Runs no statement; see `resolve_access`.
+    """
+    names = list_names(client=client, scopes=scopes, for_person=for_person)
+    offers = _keep_open(client, offers, for_person=for_person)
     _refuse(names, {offer.name for offer in offers}, "is not offered to this client")
     if resources:
         _check_resources(resources, {offer.resource for offer in offers})
@@ -94,16 +123,12 @@ def _check_allowed(client: Client, names: Sequence[str], *, for_person: bool) ->
             raise InvalidScope(f"scope: {name} is not among the scopes this client registered.")
 
 
-def _list_offers(client: Client, names: Sequence[str], *, for_person: bool) -> list[_Offer]:
-    """Return what the registry offers under `names`.
+def _keep_open(client: Client, offers: Sequence[Offer], *, for_person: bool) -> list[Offer]:
+    """Return those of `offers` that are open to the client.
 
     The platform's own interfaces are open only to clients that are registered for the scope by
     name, and in their own name: anybody may sign up, and those interfaces trust the scope alone.
     """
-    api_names = [name for name in names if name not in conf.OPENID_SCOPES]
-    if not api_names:
-        return []
-    offers = [_Offer(*row) for row in prepared.fetch_all(_OFFERS, [api_names])]
     named = () if for_person else client.scopes
     return [
         offer

@@ -1,6 +1,6 @@
 """RFC 7662: a caller, a token and what the one may know of the other, in one statement."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -64,7 +64,7 @@ _COLUMNS: Final = (
 # The token first, by its digest: the plan is made once, for tables of any size to come.
 # The nested join keeps a token only with a standing client, grant and user; the outer join keeps
 # the caller when no token is left, so that a dead token never looks like a failed authentication.
-_STATEMENT: Final = """
+STATEMENT: Final = """
 WITH token AS MATERIALIZED (
      SELECT * FROM ims_accesstoken
       WHERE digest = %(token_digest)s AND revoked_at IS NULL AND expires_at > %(now)s)
@@ -142,9 +142,12 @@ def find_introspection(
         "is_proven": is_proven,
         "now": timezone.now(),
     }
-    row = prepared.fetch_one(_STATEMENT, values)
-    if row is None:
-        return None
+    row = prepared.fetch_one(STATEMENT, values)
+    return None if row is None else read_introspection(client_id, row)
+
+
+def read_introspection(client_id: str, row: Sequence[Any]) -> Introspection:
+    """Return what a row of STATEMENT says; `client_id` is the caller that it was asked for."""
     record = dict(zip(_COLUMNS, row, strict=True))
     caller = Caller(
         client_id,

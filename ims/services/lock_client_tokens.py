@@ -7,7 +7,9 @@ from django.db import connection
 from ims.models import Client
 
 # In the space of two 32-bit numbers nothing else of this database takes the first ("cltk").
-_CLASS: Final = 0x636C_746B
+CLASS: Final = 0x636C_746B
+# The key within it: as much of the client's id as fits.
+KEYS: Final = 0x7FFF_FFFF
 # Issuing holds this to the end of its transaction; it is taken in memory, so that the row of a busy
 # client is not written by each of its tokens.
 SHARED: Final = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
@@ -21,4 +23,4 @@ def lock_client_tokens(*, client: Client) -> None:
 
 def list_keys(client: Client) -> tuple[int, int]:
     """Return the parameters of SHARED. Two clients that share a key wait for one another."""
-    return _CLASS, int(client.pk) & 0x7FFF_FFFF
+    return CLASS, int(client.pk) & KEYS

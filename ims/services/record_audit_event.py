@@ -17,9 +17,12 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 # The database fills in id, transaction and time. As a part of another statement it costs no round
 # trip: WITH audit AS (<INSERT_SQL>) INSERT INTO ...
+COLUMNS: Final = (
+    "event, outcome, reason, client_id, subject, actor, address, user_agent, request_id, detail"
+)
 INSERT_SQL: Final = (
-    "INSERT INTO ims_auditevent (event, outcome, reason, client_id, subject, actor, address,"
-    " user_agent, request_id, detail) VALUES (%s, %s, %s, %s, %s, %s, %s::inet, %s, %s, %s::jsonb)"
+    f"INSERT INTO ims_auditevent ({COLUMNS})"  # noqa: S608 - our own columns
+    " VALUES (%s, %s, %s, %s, %s, %s, %s::inet, %s, %s, %s::jsonb)"
 )
 
 
@@ -64,33 +67,34 @@ def build_parameters(
     return (
         event.value,
         outcome.value,
-        _storable(reason)[:_LONGEST_REASON],
-        _storable(client_id)[:_LONGEST_CLIENT_ID],
+        storable(reason)[:_LONGEST_REASON],
+        storable(client_id)[:_LONGEST_CLIENT_ID],
         subject[:_LONGEST_SUBJECT],
         origin.acting[:_LONGEST_ACTOR],
         origin.address,
-        _storable(origin.user_agent),
+        storable(origin.user_agent),
         origin.request_id,
-        _as_json({**origin.facts, **(detail or {})}),
+        as_json({**origin.facts, **(detail or {})}),
     )
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Return `text` without what PostgreSQL has no place for; callers may send anything."""
     if text.isascii() and "\0" not in text:
         return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def _as_json(detail: Mapping[str, Any]) -> str:
+def as_json(detail: Mapping[str, Any]) -> str:
+    """Return the `detail` of an event as it is stored."""
     return _ENCODER.encode(_clean(detail))
 
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _storable(value)
+        return storable(value)
     if isinstance(value, Mapping):
-        return {_storable(str(name)): _clean(member) for name, member in value.items()}
+        return {storable(str(name)): _clean(member) for name, member in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_clean(member) for member in value]
-    return value if value is None or isinstance(value, bool | int) else _storable(str(value))
+    return value if value is None or isinstance(value, bool | int) else storable(str(value))

@@ -6,7 +6,7 @@ comes to these addresses takes the long way, and both answer alike.
 """
 
 import io
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -21,6 +21,8 @@ from django.middleware.security import SecurityMiddleware
 from django.urls import resolve
 
 from ims.audit.context import AuditContext, bind
+from ims.short_way.answer import Answer
+from ims.short_way.door import Door
 from ims.short_way.serving_threads import ServingThreads
 
 Scope = MutableMapping[str, Any]
@@ -37,32 +39,43 @@ _FORM: Final = b"application/x-www-form-urlencoded"
 _HEADERS_OF_ALL: Final = (SecurityMiddleware, CSPMiddleware, XFrameOptionsMiddleware)
 
 
-def build_applications(*paths: str, otherwise: Application) -> dict[str, Application]:
+def build_applications(
+    *paths: str, otherwise: Application, door: Door | None = None
+) -> dict[str, Application]:
     """Return the ASGI application of the endpoint at each of `paths`; they share their threads.
 
-    `otherwise` serves what is no form POST of ordinary size.
+    `door` is asked first; `otherwise` serves what is no form POST of ordinary size.
     """
     threads = ServingThreads(_serve, count=_THREADS, name="endpoint")
-    return {path: _build_application(path, threads, otherwise) for path in paths}
+    return {path: _build_application(path, threads, otherwise, door) for path in paths}
 
 
 def _build_application(
-    path: str, threads: ServingThreads[HttpRequest, HttpResponse], otherwise: Application
+    path: str,
+    threads: ServingThreads[HttpRequest, HttpResponse],
+    otherwise: Application,
+    door: Door | None,
 ) -> Application:
     match = resolve(path)
     match.func = convert_exception_to_response(match.func)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if not _is_plain(scope):
+        headers = dict(scope["headers"])
+        if not _is_plain(scope, headers):
             await otherwise(scope, receive, send)
             return
         body = await _read_body(receive)
         if body is None:
             return
+        answer = await door.answer(scope, headers, body) if door else None
+        if answer is not None:
+            forwarded = headers.get(b"x-forwarded-proto", b"")
+            await _send(send, answer, is_secure=_is_secure(scope["scheme"], forwarded))
+            return
         request = ASGIRequest(scope, io.BytesIO(body))
         request.resolver_match = match
         response = await threads.ask(request)
-        await _answer(send, response, is_secure=request.is_secure())
+        await _send(send, _read_answer(response), is_secure=request.is_secure())
 
     return application
 
@@ -77,11 +90,10 @@ def _serve(request: HttpRequest) -> HttpResponse:
     return cast("HttpResponse", response)
 
 
-def _is_plain(scope: Scope) -> bool:
+def _is_plain(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
     """Whether this is a POST for us, of a form of known and small length, without a query."""
     if scope["method"] != "POST" or scope["query_string"]:
         return False
-    headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"")
     return (
         headers.get(b"content-type") == _FORM
@@ -113,32 +125,36 @@ async def _read_body(receive: Receive) -> bytes | None:
     return body if message["type"] == "http.request" else None
 
 
-async def _answer(send: Send, response: HttpResponse, *, is_secure: bool) -> None:
-    content = response.content
+def _read_answer(response: HttpResponse) -> Answer:
+    names = ((name.encode("ascii"), value.encode("latin-1")) for name, value in response.items())
+    return Answer(response.status_code, tuple(names), response.content)
+
+
+async def _send(send: Send, answer: Answer, *, is_secure: bool) -> None:
     headers = [
-        *((name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()),
+        *answer.headers,
         *_list_headers_of_all(is_secure=is_secure),
-        (b"Content-Length", b"%d" % len(content)),
+        (b"Content-Length", b"%d" % len(answer.body)),
     ]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 @lru_cache(maxsize=2)
 def _list_headers_of_all(*, is_secure: bool) -> Headers:
-    request = ASGIRequest(
-        {
-            "type": "http",
-            "method": "POST",
-            "path": "/",
-            "scheme": "https" if is_secure else "http",
-            "query_string": b"",
-            "headers": [],
-        },
-        io.BytesIO(),
-    )
     response = HttpResponse()
     del response["Content-Type"]
     for middleware in _HEADERS_OF_ALL:
-        middleware(lambda _: response)(request)
+        middleware(lambda _: response)(_stand_in("https" if is_secure else "http"))
     return tuple((name.encode("ascii"), value.encode()) for name, value in response.items())
+
+
+@lru_cache(maxsize=64)
+def _is_secure(scheme: str, forwarded_proto: bytes) -> bool:
+    """Whether the caller came by TLS, as Django sees it."""
+    return _stand_in(scheme, (b"x-forwarded-proto", forwarded_proto)).is_secure()
+
+
+def _stand_in(scheme: str, *headers: tuple[bytes, bytes]) -> ASGIRequest:
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b""}
+    return ASGIRequest(scope | {"scheme": scheme, "headers": headers}, io.BytesIO())
