@@ -77,7 +77,7 @@ class ResourceMetadata:
             return CrossOriginAnswer(_METHODS)
         if method not in {"GET", "HEAD"}:
             raise MethodNotAllowed("Metadata is only read.", _METHODS)
-        cache = (b"cache-control", b"public, max-age=%d" % MAX_AGE_SECONDS)
+        cache = (b"cache-control", b"max-age=%d" % MAX_AGE_SECONDS)
         return Answer(document, [(b"content-type", b"application/json"), cache, _SHARED])
 
     def _write(self, raw_path: bytes) -> bytes:

@@ -58,7 +58,7 @@ async def test_what_the_api_does_not_have_is_left_out(gateway):
 async def test_document_may_be_cached_and_read_by_pages_of_any_origin(gateway):
     answer = await gateway.call(ADDRESS)
 
-    assert answer.value("cache-control") == "public, max-age=300"
+    assert answer.value("cache-control") == "max-age=300"
     assert answer.value("access-control-allow-origin") == "*"
 
 
