@@ -8,7 +8,6 @@ comes after is kept until the answer is out, or thrown away with the connection.
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
 from typing import Final, cast
 
 import httptools
@@ -94,7 +93,7 @@ class Http1Connection:
         self._headers: list[tuple[bytes, bytes]] = []
         # The parser's most frequent callbacks. A closure is half the price of a bound method.
         self.on_body = self._chunks.append
-        self.on_header = _collector(self._headers)
+        self.on_header = request_head.collector(self._headers)
         self._parser = httptools.HttpRequestParser(self)
         self._expect_head()
 
@@ -121,7 +120,8 @@ class Http1Connection:
     def eof_received(self) -> bool:
         """Keep the way back open while an answer is under way: a half-closed client may read it.
 
-        TLS cannot be half closed. A body that ends so is incomplete.
+        For a while: who has closed both ways looks the same. TLS cannot be half closed. A body that
+        ends so is incomplete.
         """
         self._has_eof = True
         if self._current is None or self._is_closing or self.front.scheme == "https":
@@ -130,6 +130,7 @@ class Http1Connection:
             self.keeps = False
             self.is_lost = True
             self._wake_reader()
+        self.deadline = self.front.now + self.front.limits.half_closed_seconds
         return not self._is_answered
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -169,6 +170,10 @@ class Http1Connection:
             self._break_body(RequestTimedOut("The request's body stood still."))
         elif self._current is None and self._head:
             self._refuse(RequestTimedOut("The request's head took too long."))
+        elif self._has_eof and self._current is not None and self.has_whole_request:
+            self.deadline = NEVER  # if the client is gone, sending the rest will tell
+            if not self._current.has_begun:
+                self.abort()
         else:  # nothing was asked, or a body goes on that nobody wants
             self._close(lingers=self._current is not None)
 
@@ -487,12 +492,3 @@ class Http1Connection:
             self._is_lingering = False
             self.deadline = front.now + front.limits.write_stall_seconds
             transport.close()
-
-
-def _collector(pairs: list[tuple[bytes, bytes]]) -> Callable[[bytes, bytes], None]:
-    append = pairs.append
-
-    def on_header(name: bytes, value: bytes) -> None:
-        append((name.lower(), value))
-
-    return on_header

@@ -57,11 +57,11 @@ class Http1Request:
     __slots__ = (
         "_connection",
         "_framing",
-        "_has_begun",
         "_is_over",
         "_left",
         "call",
         "expects_continue",
+        "has_begun",
         "headers",
         "is_11",
         "method",
@@ -94,7 +94,7 @@ class Http1Request:
         self._connection: Wire | None = connection
         self._framing = _NOTHING
         self._left = 0
-        self._has_begun = self._is_over = False
+        self.has_begun = self._is_over = False
 
     async def read(self) -> bytes:
         """Return what has arrived of the body, waiting for some; b"" at the end.
@@ -111,7 +111,7 @@ class Http1Request:
                 return b""
             if connection.is_lost:
                 break
-            if self.expects_continue and not self._has_begun:
+            if self.expects_continue and not self.has_begun:
                 self.expects_continue = False
                 connection.write(answer_head.CONTINUE)
             await connection.wait_for_body()
@@ -124,7 +124,7 @@ class Http1Request:
         connection = self._connection
         if connection is None:
             return
-        self._has_begun = True
+        self.has_begun = True
         if self.method == "HEAD" or status in _BODILESS:
             if length < 0 and body:
                 length = len(body)
@@ -145,7 +145,7 @@ class Http1Request:
         connection = self._connection
         if connection is None:
             return
-        self._has_begun = True
+        self.has_begun = True
         own = b"content-length: %d\r\n" % length if length >= 0 and status != 204 else b""
         if self.method == "HEAD" or status in _BODILESS:
             self._framing = _NOTHING

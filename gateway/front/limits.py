@@ -27,6 +27,8 @@ class Limits:
     idle_seconds: float = 75.0  # between requests
     body_stall_seconds: float = 30.0  # while somebody waits for the body
     write_stall_seconds: float = 60.0  # while the client takes nothing
+    # From the end of what a client sends to the beginning of the answer: it may be gone.
+    half_closed_seconds: float = 5.0
     unread_seconds: float = 5.0  # to get rid of a body that nobody wants
     unread_bytes: int = 8 * 1024 * 1024
     linger_seconds: float = 2.0  # between our last byte and closing

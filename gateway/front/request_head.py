@@ -7,6 +7,7 @@ several spaces in the request line, RTSP/1.1 for HTTP/1.1, HTTP/0.9, any version
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import httptools
@@ -102,6 +103,16 @@ def after_empty_line(tail: bytes, data: bytes, at: int) -> int:
 def length_of(fields: Fields) -> int:
     """Return the announced length, whose digits llhttp has checked, or -1 for chunks."""
     return next((int(value) for name, value in fields if name == b"content-length"), -1)
+
+
+def collector(pairs: Fields) -> Callable[[bytes, bytes], None]:
+    """Return a callback of the parser that keeps fields, their names in lower case."""
+    append = pairs.append
+
+    def on_header(name: bytes, value: bytes) -> None:
+        append((name.lower(), value))
+
+    return on_header
 
 
 def explain(head: bytes, error: Exception) -> Refusal:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import ssl
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -14,12 +14,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Response
 
 from gateway.dataplane.exchange import AuthorityFailed
-from gateway.dataplane.pipeline import serve_call
 from gateway.front import listener
-from gateway.front.limits import Limits
-from gateway.front.shared import Front
+from tests.unit.gateway.front import whole_gateway
 from tests.unit.gateway.front.conftest import read_until_closed
-from tests.unit.gateway.harness import Harness
 from tests.unit.gateway.raw_upstream import run_raw_upstream
 from tests.unit.gateway.test_server import make_certificate
 from wire.gateway_snapshot import Operation
@@ -36,76 +33,26 @@ FEED = (
 )
 
 
-class Gateway:
-    def __init__(self, harness: Harness, front: Front, port: int) -> None:
-        self.harness = harness
-        self.front = front
-        self.port = port
-        self.writers = []
-
-    def configure(self, **settings):
-        self.harness.configure(*FEED, **{"allow_websocket": True, **settings})
-
-    def issue(self, **claims) -> bytes:
-        return self.harness.authority.issue(**claims)
-
-    def connect(self, token=None, *, ssl=None, headers=(), **settings):
-        token = token or self.issue()
-        return connect(
-            f"{'wss' if ssl else 'ws'}://localhost:{self.port}/orders/v1/feed",
-            host="127.0.0.1",
-            additional_headers=[("Authorization", f"Bearer {token.decode()}"), *headers],
-            ssl=ssl,
-            proxy=None,
-            **settings,
-        )
-
-    async def send(self, raw: str, *, method="GET", token=None) -> bytes:
-        """Send a head of our own and return what comes until the connection closes."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        token = (token or self.issue()).decode()
-        head = f"{method} /orders/v1/feed HTTP/1.1\r\nHost: localhost\r\n"
-        head += f"Authorization: Bearer {token}\r\n"
-        writer.write((head + raw).encode())
-        answer = await read_until_closed(reader)
-        writer.close()
-        return answer
-
-    @property
-    def rows(self):
-        return self.harness.journal.rows
-
-    async def settles(self, condition) -> bool:
-        for _ in range(200):
-            if condition():
-                return True
-            await asyncio.sleep(0.01)
-        return False
+run_gateway = partial(whole_gateway.run_gateway, operations=FEED, allow_websocket=True)
 
 
-@asynccontextmanager
-async def run_gateway(url, context=None, **limits):
-    harness = Harness(url)
-    harness.plane.hosts = frozenset({"localhost"})
-    plane = harness.plane
-    scheme = "https" if context else "http"
-    front = Front(plane, partial(serve_call, plane), scheme=scheme, limits=Limits(**limits))
-    listening = listener.open_socket("127.0.0.1", 0)
-    gateway = Gateway(harness, front, listening.getsockname()[1])
-    gateway.configure()
-    accepting = await listener.listen(front, listening, context)
-    tasks = [asyncio.create_task(front.run()), asyncio.create_task(plane.tunnels.run(plane))]
-    try:
-        yield gateway
-    finally:
-        for task in tasks:
-            task.cancel()
-        accepting.close()
-        for writer in gateway.writers:
-            writer.transport.abort()
-        front.abort_all()
-        await gateway.settles(lambda: not plane.in_flight)
-        await harness.upstreams.close()
+def open_socket(gateway, token=None, *, ssl=None, headers=(), **settings):
+    token = token or gateway.issue()
+    return connect(
+        f"{'wss' if ssl else 'ws'}://localhost:{gateway.port}/orders/v1/feed",
+        host="127.0.0.1",
+        additional_headers=[("Authorization", f"Bearer {token.decode()}"), *headers],
+        ssl=ssl,
+        proxy=None,
+        **settings,
+    )
+
+
+async def send(gateway, raw: str, *, method="GET") -> bytes:
+    """Send a head of our own and return what comes until the connection closes."""
+    head = f"{method} /orders/v1/feed HTTP/1.1\r\nHost: localhost\r\n"
+    head += f"Authorization: Bearer {gateway.issue().decode()}\r\n"
+    return await gateway.send((head + raw).encode())
 
 
 class Upstream:
@@ -152,7 +99,7 @@ async def gateway(upstream):
 async def test_messages_pass_both_ways_and_the_upstream_gets_the_jwt(gateway, upstream):
     token = gateway.issue()
 
-    async with gateway.connect(token, subprotocols=["orders.v1", "orders.v2"]) as client:
+    async with open_socket(gateway, token, subprotocols=["orders.v1", "orders.v2"]) as client:
         for message in ("hello", b"\0\xff" * 1000, "x" * 300_000, ""):
             await client.send(message)
             assert await client.recv() == message
@@ -171,7 +118,7 @@ async def test_messages_pass_both_ways_and_the_upstream_gets_the_jwt(gateway, up
 
 
 async def test_a_socket_is_one_call_whose_bytes_are_counted(gateway):
-    async with gateway.connect(compression=None) as client:
+    async with open_socket(gateway, compression=None) as client:
         for _ in range(3):
             await client.send(b"x" * 100)
             await client.recv()
@@ -192,7 +139,7 @@ async def test_a_small_socket_over_tls(upstream, tmp_path):
     trust.set_alpn_protocols(["http/1.1"])
     async with (
         run_gateway(f"http://127.0.0.1:{upstream.port}", context) as gateway,
-        gateway.connect(ssl=trust) as client,
+        open_socket(gateway, ssl=trust) as client,
     ):
         await client.send("x" * 1_000_000)
         assert len(await client.recv()) == 1_000_000
@@ -210,14 +157,14 @@ async def test_an_upstream_behind_tls(tmp_path):
         async with run_gateway(f"https://localhost:{port}") as gateway:
             gateway.harness.upstream_settings = {"ca_pem": certificate.read_text()}
             gateway.configure()
-            async with gateway.connect() as client:
+            async with open_socket(gateway) as client:
                 await client.send("x" * 1_000_000)
                 assert len(await client.recv()) == 1_000_000
 
 
 async def refusal(gateway, token=None, **settings):
     with pytest.raises(InvalidStatus) as caught:
-        await gateway.connect(token, **settings)
+        await open_socket(gateway, token, **settings)
     return caught.value.response
 
 
@@ -263,7 +210,7 @@ async def test_pages_of_other_origins_are_403(gateway, upstream, origin, status)
     gateway.configure(websocket_origins=("https://app.example",))
 
     if status == 101:
-        async with gateway.connect(origin=origin):
+        async with open_socket(gateway, origin=origin):
             pass
     else:
         answer = await refusal(gateway, origin=origin)
@@ -293,7 +240,7 @@ NONCE = f"Sec-WebSocket-Key: {KEY}\r\n"
     ],
 )
 async def test_a_handshake_that_is_none_is_refused(gateway, upstream, fields, status, problem):
-    answer = await gateway.send(f"{HANDSHAKE}{fields}\r\n{NEXT}")
+    answer = await send(gateway, f"{HANDSHAKE}{fields}\r\n{NEXT}")
 
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert b"content-type: application/problem+json\r\n" in answer
@@ -307,7 +254,7 @@ async def test_a_handshake_that_is_none_is_refused(gateway, upstream, fields, st
 
 
 async def test_a_handshake_by_another_method_is_400(gateway, upstream):
-    answer = await gateway.send(f"{HANDSHAKE}{VERSION_13}{NONCE}\r\n", method="POST")
+    answer = await send(gateway, f"{HANDSHAKE}{VERSION_13}{NONCE}\r\n", method="POST")
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert upstream.requests == []
@@ -328,7 +275,7 @@ async def test_other_offers_to_upgrade_are_ignored(fields):
         run_raw_upstream() as plain,
         run_gateway(plain.url) as gateway,
     ):
-        answer = await gateway.send(f"{fields}{VERSION_13}{NONCE}\r\n{NEXT}")
+        answer = await send(gateway, f"{fields}{VERSION_13}{NONCE}\r\n{NEXT}")
 
         assert answer.startswith(b"HTTP/1.1 200")
         assert plain.last.values("upgrade") == plain.last.values("http2-settings") == []
@@ -364,7 +311,7 @@ async def test_an_upstream_that_switches_wrongly_is_502(answer):
     async with run_raw_upstream() as raw, run_gateway(raw.url) as gateway:
         raw.answer = answer
 
-        said = await gateway.send(f"{HANDSHAKE}{VERSION_13}{NONCE}\r\n{NEXT}")
+        said = await send(gateway, f"{HANDSHAKE}{VERSION_13}{NONCE}\r\n{NEXT}")
 
         assert said.startswith(b"HTTP/1.1 502")
         assert b'"/problems/bad-gateway"' in said
@@ -377,7 +324,7 @@ async def test_a_client_that_leaves_before_101_ends_the_handshake():
 
     async with run_raw_upstream() as raw, run_gateway(raw.url) as gateway:
         raw.answerer = think
-        connecting = asyncio.create_task(gateway.send(f"{HANDSHAKE}{VERSION_13}{NONCE}\r\n"))
+        connecting = asyncio.create_task(send(gateway, f"{HANDSHAKE}{VERSION_13}{NONCE}\r\n"))
         assert await gateway.settles(lambda: raw.requests)
         gateway.front.abort_all()
 
@@ -402,9 +349,9 @@ async def closed_with(client) -> tuple[int, str]:
 async def test_a_revoked_token_closes_its_sockets_and_no_others(gateway, upstream):
     token = gateway.issue()
     async with (
-        gateway.connect(token) as one,
-        gateway.connect(token) as two,
-        gateway.connect() as other,
+        open_socket(gateway, token) as one,
+        open_socket(gateway, token) as two,
+        open_socket(gateway) as other,
     ):
         gateway.harness.cache.revoke([hashlib.sha256(token).digest()], time.monotonic())
 
@@ -422,7 +369,7 @@ async def test_a_revoked_token_closes_its_sockets_and_no_others(gateway, upstrea
 async def test_a_token_that_expires_closes_its_socket(gateway):
     gateway.harness.authority.max_age_seconds = 0.3
     token = gateway.issue()
-    async with gateway.connect(token) as client:
+    async with open_socket(gateway, token) as client:
         await asyncio.sleep(0.8)
         await client.send("asked again, and still good")
         assert await client.recv()
@@ -438,7 +385,7 @@ async def test_a_token_that_expires_closes_its_socket(gateway):
 
 async def test_a_token_service_that_is_away_is_waited_for(gateway):
     gateway.harness.authority.max_age_seconds = 0.2
-    async with gateway.connect() as client:
+    async with open_socket(gateway) as client:
         gateway.harness.authority.failure = AuthorityFailed("away")
         await asyncio.sleep(0.8)
         await client.send("patience")
@@ -458,7 +405,7 @@ async def test_a_token_service_that_is_away_is_waited_for(gateway):
     ],
 )
 async def test_a_call_that_would_no_longer_be_allowed_is_closed(gateway, change):
-    async with gateway.connect() as client:
+    async with open_socket(gateway) as client:
         gateway.configure()  # another snapshot with the same content changes nothing
         await asyncio.sleep(0.6)
         await client.send("x")
@@ -471,7 +418,7 @@ async def test_a_call_that_would_no_longer_be_allowed_is_closed(gateway, change)
 
 async def test_silence_is_closed_with_1001(gateway):
     gateway.configure(websocket_idle_seconds=0.5)
-    async with gateway.connect(ping_interval=None) as client:
+    async with open_socket(gateway, ping_interval=None) as client:
         await asyncio.sleep(0.3)
         await client.send("not yet")
         await client.recv()
@@ -482,7 +429,7 @@ async def test_silence_is_closed_with_1001(gateway):
 
 
 async def test_winding_down_says_1001_to_both(gateway, upstream):
-    async with gateway.connect() as client:
+    async with open_socket(gateway) as client:
         gateway.front.say_goodbye()
 
         assert await closed_with(client) == (1001, "The gateway is going away.")
@@ -491,7 +438,7 @@ async def test_winding_down_says_1001_to_both(gateway, upstream):
 
 
 async def test_a_client_that_vanishes_ends_the_upstreams_side(gateway, upstream):
-    client = await gateway.connect()
+    client = await open_socket(gateway)
     client.transport.abort()
 
     assert await gateway.settles(lambda: upstream.closes)
@@ -499,14 +446,14 @@ async def test_a_client_that_vanishes_ends_the_upstreams_side(gateway, upstream)
 
 
 async def test_an_upstream_that_vanishes_is_told(gateway, upstream):
-    async with gateway.connect() as client:
+    async with open_socket(gateway) as client:
         upstream.open[0].transport.abort()
 
         assert await closed_with(client) == (1014, "The API behind the gateway went away.")
 
 
 async def test_a_slow_client_slows_the_upstream(gateway, upstream):
-    client = await gateway.connect(compression=None, max_queue=1, max_size=None)
+    client = await open_socket(gateway, compression=None, max_queue=1, max_size=None)
     client.transport.pause_reading()
     connection, sent = upstream.open[0], 0
     with suppress(TimeoutError):
@@ -553,8 +500,7 @@ def switching_then(*pieces: bytes, pause=0.05):
 
 async def begin(gateway, early=b"", token=None):
     """Return reader and writer of a client of our own making, after 101."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    gateway.writers.append(writer)
+    reader, writer = await gateway.open()
     head = (
         f"GET /orders/v1/feed HTTP/1.1\r\nHost: localhost\r\n{HANDSHAKE}"
         f"Authorization: Bearer {(token or gateway.issue()).decode()}\r\n"
