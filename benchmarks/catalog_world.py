@@ -13,7 +13,8 @@ from gateway.dataplane import pipeline
 from gateway.dataplane.allowances import Allowances
 from gateway.dataplane.call import Call
 from gateway.dataplane.configuration import Configuration, Parts, make_configuration
-from gateway.dataplane.exchange import Exchange, Introspection
+from gateway.dataplane.exchange import Exchange
+from gateway.dataplane.guarded_authority import Introspection
 from gateway.dataplane.leases import Grant, LeaseUnavailable
 from gateway.dataplane.phantom_token import PhantomToken
 from gateway.dataplane.plane import Plane

@@ -119,7 +119,7 @@ def load() -> Config:
         workers=max(1, _integer("TOLLGATE_GATEWAY_WORKERS", 2)),
         certificate=certificate,
         key=key,
-        hosts=_hosts(),
+        hosts=served_hosts(),
         introspection=introspection,
         signing_key=Path(
             _text("TOLLGATE_GATEWAY_SIGNING_KEY", str(home / "gateway" / "signing-key.pem"))
@@ -269,7 +269,8 @@ def _trusted_hops() -> TrustedHops:
         ) from error
 
 
-def _hosts() -> frozenset[str]:
+def served_hosts() -> frozenset[str]:
+    """Return the hosts that are served, in lower case and without port."""
     given = os.environ.get("TOLLGATE_GATEWAY_HOSTS", "").lower().replace(",", " ").split()
     public = urlsplit(os.environ.get("TOLLGATE_GATEWAY_URL", "")).hostname
     names = given or ["localhost", "127.0.0.1", "[::1]"]

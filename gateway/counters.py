@@ -57,6 +57,7 @@ _COUNTERS: Final = {
 }
 _GAUGES: Final = {
     "snapshot_version": "Version of the loaded snapshot; 0 is none.",
+    "snapshot_refused": "1 while the last snapshot or change that came was not loaded.",
     "feed_lost_seconds": "How long the revocation feed has been lost.",
     "limits_degraded": "1 while Valkey is away and limits are the worker's own share.",
     "limit_leases": "Counters of limits that are remembered.",
@@ -71,6 +72,7 @@ _GAUGES: Final = {
 # How the gauges of several workers make one; the others are added up.
 _REDUCE: Final[Mapping[str, Callable[[list[int]], int]]] = {
     "snapshot_version": min,
+    "snapshot_refused": max,
     "feed_lost_seconds": max,
     "limits_degraded": max,
     "usage_spool_bytes": max,  # all workers look at one directory

@@ -126,12 +126,14 @@ class SnapshotFollower:
         yield from self._apply(tables)
         self._tables = tables
         self._counters.add("snapshot_loads")
+        self._counters.set("snapshot_refused", 0)
         self._counters.set("snapshot_version", max(1, tables.version))
         _log.info("snapshot %d is in force, after %d", tables.version, held.version)
         return tables
 
     def _note_refusal(self, error: Exception) -> None:
         self._counters.add("snapshot_rejections")
+        self._counters.set("snapshot_refused", 1)
         _log.error("a snapshot was not loaded, %d stays: %s", self._tables.version, error)
 
 

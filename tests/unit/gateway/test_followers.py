@@ -96,6 +96,7 @@ async def test_an_outage_is_waited_out(path, counters):
 
     assert len(applied) == 1
     assert counters.read("snapshot_failures") == 2
+    assert counters.read("snapshot_refused") == 0
 
 
 async def test_a_start_without_the_control_plane_serves_from_disk(path, counters):
@@ -135,6 +136,7 @@ async def test_a_snapshot_that_does_not_validate_is_not_loaded(path, counters, d
 
     assert [snapshot.version for snapshot in applied] == [1]
     assert counters.read("snapshot_rejections") == 1
+    assert counters.read("snapshot_refused") == 1
     assert json.loads(path.read_bytes())["version"] == 1
 
 

@@ -101,6 +101,7 @@ def test_what_is_refused_leaves_the_last_good_one_and_the_disk_has_it_too(gatewa
     told = "/{rest*}/more: {rest*} must be the last segment"
     assert eventually(lambda: told in gateway.log.read_text())
     assert gateway.metric("snapshot_rejections_total") >= 1
+    assert 'alert{alert="snapshot_refused"} 1' in gateway.admin("/-/metrics")[1]
     assert gateway.metric("snapshot_version") == good.version
     assert gateway.get("/orders/v1/orders/42", token)[0] == 200
 
