@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.dataplane.allowance import Allowance
 from gateway.dataplane.allowances import Addressed
@@ -19,6 +20,8 @@ from gateway.dataplane.phantom_token import PhantomToken
 from gateway.dataplane.routing import Route
 from gateway.dataplane.upstreams import Client
 from gateway.dataplane.usage_journal import MeterKey
+
+_MOST_DECISIONS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ def decide(configuration: Configuration, route: Route, phantom: PhantomToken) ->
     if decision is None:
         decision = _work_out(configuration, route, phantom)
         if route.max_auth_age_seconds is None:
+            if len(phantom.decisions) >= _MOST_DECISIONS:
+                phantom.decisions.clear()  # a token's entry in the cache must stay small
             phantom.decisions[route] = decision
     return decision
 

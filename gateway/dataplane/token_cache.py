@@ -23,9 +23,12 @@ class TokenCache:
     All times are of `time.monotonic`.
     """
 
-    def __init__(self, *, max_entries: int, max_bytes: int) -> None:
+    def __init__(
+        self, *, max_entries: int, max_bytes: int, max_negative: int = _MAX_NEGATIVE
+    ) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
+        self._max_negative = max_negative
         self._bytes = 0
         self._entries = 0
         self._tokens: dict[bytes, dict[str, PhantomToken]] = {}
@@ -74,7 +77,7 @@ class TokenCache:
     def remember_bad(self, digest: bytes, resource: str, now: float) -> None:
         """Refuse the token for NEGATIVE_TTL_SECONDS; a cached copy of it is dropped."""
         self._drop(digest)
-        _make_room(self._negative, _MAX_NEGATIVE)
+        _make_room(self._negative, self._max_negative)
         self._negative[digest, resource] = now + NEGATIVE_TTL_SECONDS
 
     def revoke(self, digests: Iterable[bytes], now: float) -> None:

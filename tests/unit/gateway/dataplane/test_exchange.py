@@ -11,7 +11,7 @@ from gateway.dataplane.exchange import Exchange
 from gateway.dataplane.guarded_authority import AuthorityFailed, Breaker
 from gateway.dataplane.token_cache import TokenCache
 from tests.unit.gateway.harness import ISSUER, RESOURCE, FakeAuthority
-from wire.bearer import digest
+from wire.bearer import Prefix, digest, mint
 
 
 @pytest.fixture
@@ -261,3 +261,25 @@ async def test_sweeping_forgets_what_has_expired(exchange, authority, cache):
 
     assert len(cache) == 0
     assert cache.size_bytes == 0
+
+
+async def test_junk_pushes_no_good_entry_out(exchange, authority, cache):
+    good = [authority.issue() for _ in range(100)]  # the cache is full of them
+    for token in good:
+        await obtain(exchange, token)
+
+    for _ in range(300):
+        with pytest.raises(InvalidToken):
+            await obtain(exchange, mint(Prefix.ACCESS_TOKEN).encode())
+
+    assert all(is_cached(exchange, token) for token in good)
+    assert len(cache) == 100
+
+
+def test_the_memory_for_inactive_tokens_is_bounded():
+    cache = TokenCache(max_entries=1, max_bytes=1000, max_negative=50)
+    for number in range(200):
+        cache.remember_bad(b"%d" % number, RESOURCE, 0.0)
+
+    assert len(cache._negative) <= 50
+    assert cache.is_known_bad(b"199", RESOURCE, 0.1)
