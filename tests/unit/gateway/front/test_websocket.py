@@ -13,7 +13,7 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Response
 
-from gateway.dataplane.exchange import AuthorityFailed
+from gateway.dataplane.guarded_authority import AuthorityFailed
 from gateway.front import listener
 from tests.unit.gateway.front import whole_gateway
 from tests.unit.gateway.front.conftest import read_until_closed
