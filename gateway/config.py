@@ -56,6 +56,7 @@ class Config:
     access_log: str  # a path, "-" for standard output, "" for none
     max_cached_tokens: int
     max_cached_bytes: int
+    invalid_tokens_a_minute: int = 600  # per address and worker; 0: no bound
     native: str = "auto"  # "auto": compiled modules where there are some; "on": nothing else; "off"
     grace_seconds: float = 0.0  # between a readiness that is false and the end of the service
     drain_seconds: float = 10.0  # for calls under way, at the end
@@ -135,6 +136,7 @@ def load() -> Config:
         access_log=_text("TOLLGATE_GATEWAY_ACCESS_LOG", ""),
         max_cached_tokens=_integer("TOLLGATE_GATEWAY_CACHED_TOKENS", 100_000),
         max_cached_bytes=_integer("TOLLGATE_GATEWAY_CACHED_BYTES", 256 * 1024 * 1024),
+        invalid_tokens_a_minute=_integer("TOLLGATE_GATEWAY_INVALID_TOKENS_PER_MINUTE", 600),
         native=native,
         forward_auth_bind=_text("TOLLGATE_GATEWAY_FORWARD_AUTH_BIND", "127.0.0.1"),
         forward_auth_port=_integer("TOLLGATE_GATEWAY_FORWARD_AUTH_PORT", 0),

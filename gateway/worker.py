@@ -19,6 +19,7 @@ from gateway.dataplane.dpop_nonces import DPoPNonces
 from gateway.dataplane.entitlements import PlansInForce
 from gateway.dataplane.exchange import Exchange
 from gateway.dataplane.guarded_authority import Authority
+from gateway.dataplane.guessing import GuessingGuard
 from gateway.dataplane.minted_jwt import JWTMint
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.possession import Possession
@@ -167,6 +168,7 @@ class Worker:
                     nonces=DPoPNonces(config.client_secret.encode()), replays=self._replays
                 ),
                 mint=self._mint,
+                guessing=_guessing(config),
             ),
             journal=self._journal,
             counters=self.counters,
@@ -223,6 +225,11 @@ class Worker:
                 # The parent was killed: nobody would ever stop this process.
                 _log.error("the gateway's parent process is gone, the worker stops")
                 os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _guessing(config: Config) -> GuessingGuard | None:
+    bound = config.invalid_tokens_a_minute
+    return GuessingGuard(bound) if bound > 0 else None
 
 
 _PARENT: Final = os.getppid()

@@ -300,6 +300,12 @@ class QuotaExhausted(_LimitReached):
     status, type, title = 429, "/problems/quota-exhausted", "The plan's quota is used up"
 
 
+class TooManyInvalidTokens(_Delayed):
+    """RFC 6585 §4: not 401, since nobody looked at this token."""
+
+    status, type, title = 429, "/problems/too-many-invalid-tokens", "Too many invalid tokens"
+
+
 class NotReady(_Delayed):
     status, type, title = 503, "/problems/not-ready", "The gateway has no configuration yet"
 

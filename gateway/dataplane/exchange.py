@@ -12,6 +12,7 @@ from gateway.counters import Counters
 from gateway.dataplane.errors import AuthorityUnavailable, InvalidToken
 from gateway.dataplane.foreign_tokens import ForeignTokens, KeySource
 from gateway.dataplane.guarded_authority import Authority, GuardedAuthority, Introspection
+from gateway.dataplane.guessing import GuessingGuard
 from gateway.dataplane.minted_jwt import JWTMint
 from gateway.dataplane.phantom_token import (
     Expectations,
@@ -40,12 +41,14 @@ class Exchange:
         keys: KeySource | None = None,
         possession: Possession | None = None,
         mint: JWTMint | None = None,
+        guessing: GuessingGuard | None = None,
     ) -> None:
         """Without `keys`, JWT access tokens of other issuers are not taken.
 
         Without `possession`, none are that are bound to a key. `mint` makes JWTs where the token
-        service does not.
+        service does not. Without `guessing`, anybody may have any number of tokens asked about.
         """
+        self.guessing = guessing
         self._mint = mint
         self.possession = possession
         self.cache = cache
@@ -69,8 +72,9 @@ class Exchange:
     async def obtain(
         self, token: bytes, digest: bytes, resource: str, client: str = ""
     ) -> PhantomToken:
-        """Return the token's JWT for `resource`. Raises InvalidToken or AuthorityUnavailable.
+        """Return the token's JWT for `resource`.
 
+        Raises InvalidToken, TooManyInvalidTokens or AuthorityUnavailable.
         `client` is the address that it came from: addresses take turns when many tokens wait.
         When the token service cannot be asked, an entry that is only stale serves on.
         """
@@ -96,6 +100,10 @@ class Exchange:
         key = (digest, resource)
         flight = self._flights.get(key)
         if flight is None:
+            now = time.monotonic()
+            # A token in use that is asked about again, because the feed is lost, is no guess.
+            if self.guessing is not None and self.cache.find(digest, resource, now) is None:
+                self.guessing.check(client, now)
             flight = asyncio.get_running_loop().create_task(
                 self._ask(token, digest, resource, client)
             )
@@ -116,6 +124,8 @@ class Exchange:
             return self._read(answer, resource)
 
         answer, phantom = await self._authority.ask(token, resource, client, read)
+        if answer is None and self.guessing is not None:
+            self.guessing.note(client, time.monotonic())
         return self._keep(digest, resource, phantom, answer)
 
     def _read(self, answer: Introspection, resource: str) -> PhantomToken | None:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,44 @@ def test_document_is_applied_whole_or_not_at_all():
 
     assert "plans[2].components[1].amount_minor: a flat_fee component needs it." in message
     assert not Upstream.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "words"),
+    [
+        ("rate_limits: [{calls: 0}]", "plans[0].rate_limits[0].calls", "a number from 1"),
+        ("rate_limits: [{calls: 1, per: all}]", "plans[0].rate_limits[0].per", "address"),
+        ("rate_limits: [{calls: 1, operations: [get_ordr]}]",
+         "plans[0].rate_limits[0].operations[0]", "Did you mean 'get_order'?"),
+        ("rate_limit: {calls: 0}", "plans[0].rate_limits[0].calls", "a number from 1"),
+        ("quotas: [{calls: 9, period: day}, {name: m, calls: 5}]", "plans[0].quotas[0].calls",
+         "can never be reached"),
+        ("quotas: [{calls: 5, overage: throttle}]", "plans[0].quotas[0].throttle", "needed"),
+    ],
+)  # fmt: skip
+def test_impossible_limit_is_refused_at_its_place(line, where, words):
+    message = refusal(
+        DEMO.read_text().split("plans:")[0]
+        + f"plans:\n  - {{product: orders, slug: a, name: A, {line}}}\n"
+    )
+
+    assert f"{where}: " in message
+    assert words in message
+    assert re.match(r".+:[0-9]+:[0-9]+: ", message)
+    assert not Plan.objects.exists()
+
+
+def test_earlier_spelling_of_limits_is_exported_as_lists_and_no_change():
+    text = DEMO.read_text().split("plans:")[0] + (
+        "plans:\n  - {product: orders, slug: a, name: A,"
+        " rate_limit: {calls: 10}, quota: {calls: 5}}"
+    )
+    run(text)
+
+    assert run(text) == ()
+    exported = export_document()
+    assert "    rate_limits:\n      - calls: 10\n    quotas:\n      - calls: 5\n" in exported
+    assert run(exported, dry_run=True) == ()
 
 
 def test_prune_takes_away_what_the_document_does_not_name():

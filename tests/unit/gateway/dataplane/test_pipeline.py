@@ -242,6 +242,45 @@ async def test_a_rate_limit_is_429_with_its_headers(gateway, token):
     assert refused.value("ratelimit").startswith('"rate";r=0;t=')
 
 
+async def test_a_refusal_names_the_limit(gateway, token):
+    gateway.configure(
+        rate_limits=[RateLimit(9, 60, 9), RateLimit(1, 60, 1, "new-orders", "user")],
+        quotas=[Quota(50, "day"), Quota(90, "month", name="month")],
+    )
+
+    first, second = [await gateway.call(token=token) for _ in range(2)]
+
+    assert (first.status, second.status) == (200, 429)
+    assert second.problem["violated-policies"] == ["new-orders"]
+    assert "'new-orders'" in second.problem["detail"]
+    assert [item.split(";")[0] for item in first.value("ratelimit-policy").split(", ")] == [
+        '"rate"',
+        '"new-orders"',
+        '"quota"',
+        '"month"',
+    ]
+
+
+async def test_a_limit_per_address_counts_clients_apart(gateway, token):
+    gateway.configure(rate_limits=[RateLimit(2, 60, 2, per="address")])
+
+    here = [await gateway.call(token=token, peer="203.0.113.1") for _ in range(3)]
+    there = await gateway.call(token=token, peer="203.0.113.2")
+
+    assert [answer.status for answer in here] == [200, 200, 429]
+    assert there.status == 200
+    assert there.value("ratelimit-policy") == '"rate";q=2;w=60'
+
+
+async def test_a_limit_of_other_operations_does_not_concern_a_call(gateway, token):
+    gateway.configure(rate_limits=[RateLimit(1, 60, 1, operations=("api-1/create",))])
+
+    answers = [await gateway.call(token=token) for _ in range(3)]
+
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert answers[0].values("ratelimit-policy") == []
+
+
 async def test_a_used_up_quota_is_429_until_the_period_ends(gateway, token):
     gateway.configure(quotas=[Quota(1, "day")])
 
