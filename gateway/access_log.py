@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.dataplane.call import Call
+from gateway.tracing import trace_context
+from gateway.usage.segment import BY_CLIENT, BY_GATEWAY, BY_UPSTREAM
 
 # Somebody will put a credential in a path one day: ours by their prefix, JWTs by their beginning.
 _TOKEN_LIKE: Final = re.compile(r"tg[a-z]{2}_[0-9A-Za-z]+|eyJ[0-9A-Za-z_\-]+[.0-9A-Za-z_\-]*")
+_CAUSES: Final = {BY_CLIENT: "client", BY_UPSTREAM: "upstream", BY_GATEWAY: "gateway"}
 _FLUSH_SECONDS: Final = 0.5
 _MAX_WAITING: Final = 20_000  # lines beyond it are dropped and counted: memory is not a log
 
@@ -49,6 +52,12 @@ class JSONAccessLog:
         if waiting or dropped:
             await asyncio.to_thread(self._write_lines, waiting, dropped)
 
+    async def close(self) -> None:
+        """Write what has come in, and close the file."""
+        await self.flush()
+        if self._file is not sys.stdout.buffer:
+            self._file.close()
+
     def _write_lines(self, waiting: list[tuple[Any, ...]], dropped: int) -> None:
         lines = [json.dumps(self._line(*row), separators=(",", ":")) for row in waiting]
         if dropped:
@@ -59,14 +68,19 @@ class JSONAccessLog:
     def _line(
         self, call: Call, seconds: float, unix_now: float, status: int, response_bytes: int
     ) -> dict[str, object]:
-        decision, route = call.decision, call.route
+        decision, route, extras = call.decision, call.route, call.extras
+        context = trace_context.read_context(call.inbound.headers)
         return {
             "time": round(unix_now, 3),
             "request_id": call.request_id.decode("ascii"),
+            "trace_id": context.trace_id.decode() if context else "",
             "method": call.method,
             "path": _TOKEN_LIKE.sub("[redacted]", call.raw_path.decode("latin-1")),
             "status": status,
+            "cause": _CAUSES.get(call.cause, ""),
+            "problem": extras.problem if extras else "",
             "seconds": round(seconds, 6),
+            "upstream_seconds": _upstream_seconds(call),
             "request_bytes": call.request_bytes,
             "response_bytes": response_bytes,
             "client": call.client_address,
@@ -77,3 +91,11 @@ class JSONAccessLog:
             "token_digest": call.digest.hex()[:8],
             "worker": self._worker,
         }
+
+
+def _upstream_seconds(call: Call) -> float | None:
+    """Return how long the call waited for the head of its upstream's answer; None: it never did."""
+    extras = call.extras
+    if extras is None or not extras.upstream_until:
+        return None
+    return round(extras.upstream_until - extras.upstream_from, 6)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from gateway.dataplane import trusted_hops
 from gateway.dataplane.trusted_hops import TrustedHops
+from gateway.tracing.settings import TraceSettings, read_settings
 
 CLIENT_ID: Final = "tollgate-gateway"
 _MOST_SECONDS: Final = 3600
@@ -58,6 +59,7 @@ class Config:
     max_cached_bytes: int
     invalid_tokens_a_minute: int = 600  # per address and worker; 0: no bound
     native: str = "auto"  # "auto": compiled modules where there are some; "on": nothing else; "off"
+    tracing: TraceSettings | None = None  # None: nothing is traced
     grace_seconds: float = 0.0  # between a readiness that is false and the end of the service
     drain_seconds: float = 10.0  # for calls under way, at the end
     allows_internal_upstreams: bool = False  # for all, whatever they say themselves
@@ -129,6 +131,7 @@ def load() -> Config:
         trusted_hops=_trusted_hops(),
         node=_text("TOLLGATE_GATEWAY_NODE", os.uname().nodename),
         takes_any_token=format_of_tokens == "any",
+        tracing=_tracing(),
         grace_seconds=_seconds("TOLLGATE_GATEWAY_GRACE_SECONDS", 0.0),
         drain_seconds=_seconds("TOLLGATE_GATEWAY_DRAIN_SECONDS", 10.0),
         allows_internal_upstreams=_text("TOLLGATE_UPSTREAMS_ALLOW_INTERNAL", "off").lower()
@@ -164,6 +167,13 @@ def _seconds(name: str, default: float) -> float:
     if not 0 <= seconds <= _MOST_SECONDS:
         raise BadConfiguration(f"{name} must be a number from 0 to {_MOST_SECONDS}, not {raw!r}.")
     return seconds
+
+
+def _tracing() -> TraceSettings | None:
+    try:
+        return read_settings(os.environ)
+    except ValueError as error:
+        raise BadConfiguration(str(error)) from error
 
 
 def _origin(name: str, url: str) -> str:

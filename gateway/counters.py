@@ -47,6 +47,8 @@ _COUNTERS: Final = {
     "request_bytes": "Body bytes received from clients.",
     "response_bytes": "Body bytes sent to clients.",
     "recent_calls_dropped": "Calls of the sample for developers that could not be sent.",
+    "spans_sent": "Spans of traces that a collector took.",
+    "spans_dropped": "Spans of traces that came too fast, or that the collector refused.",
     "usage_failures": "Calls that could not be written to the usage journal.",
     "usage_calls_lost": "Calls that will never be billed: neither disk nor memory was left.",
     "usage_memory_fallbacks": "Usage segments counted in memory because the disk failed.",

@@ -41,6 +41,8 @@ from gateway.snapshot import SnapshotFollower
 from gateway.snapshot_store import SnapshotStore
 from gateway.snapshot_tables import Tables
 from gateway.target_report import TargetReport
+from gateway.tracing.otlp_exporter import OTLPExporter, Tracing
+from gateway.tracing.tracer import Tracer
 from gateway.usage.alerts import UsageAlerts
 from gateway.usage.shipper import BatchRejected, UsageShipper
 from wire.usage_batch import UsageBatch
@@ -98,9 +100,9 @@ class Worker:
         )
         self._keys = IssuerKeys()
         self._replays = SharedReplays(redis_url=config.redis_url, counters=self.counters)
-        self.plane = self._make_plane()
         self._sample = RecentCalls(self._control.send_recent_calls, self.counters)
-        self.plane.sample = self._sample
+        self.plane = self._make_plane()
+        self.tracing = self._make_tracing(name)
         self._snapshots = SnapshotFollower(
             source=self._control,
             store=SnapshotStore(config.directory),
@@ -129,6 +131,8 @@ class Worker:
         if self._config.introspection is None:
             # Another vendor has no feed: entries are asked for again as if it were lost.
             jobs.append(self._revocations.run)
+        if self.tracing is not None:
+            jobs.append(self.tracing.run)
         if self._access_log is not None:
             jobs.append(self._access_log.run)
         self._tasks = [asyncio.create_task(_keep_running(job)) for job in jobs]
@@ -146,18 +150,28 @@ class Worker:
             await _cancel([self._shipping])
         self._journal.close()
         if self._access_log is not None:
-            await self._access_log.flush()
+            await self._access_log.close()
         await _within(1.0, self._sample.flush())
+        if self.tracing is not None:
+            await _within(2.0, self.tracing.close())
         await self._upstreams.close()
         if isinstance(self._authority, ForeignAuthority):
             await _within(1.0, self._authority.close())
         for client in (self._control, self._ims, self._keys, self._replays):
             await _within(1.0, client.close())
 
+    def _make_tracing(self, name: str) -> Tracing | None:
+        settings = self._config.tracing
+        if settings is None:
+            return None
+        self.plane.keeps_times = True
+        exporter = OTLPExporter(settings, node=name, counters=self.counters)
+        return Tracing(Tracer(settings, self._config.trusted_hops, exporter.take), exporter)
+
     def _make_plane(self) -> Plane:
         config = self._config
         cache = TokenCache(max_entries=config.max_cached_tokens, max_bytes=config.max_cached_bytes)
-        return Plane(
+        plane = Plane(
             exchange=Exchange(
                 cache=cache,
                 authority=self._authority,
@@ -178,6 +192,8 @@ class Worker:
             hops=config.trusted_hops,
             series=Series(config.run_directory / f"labels-{self.counters.slot}"),
         )
+        plane.sample = self._sample
+        return plane
 
     def _apply(self, tables: Tables) -> Steps[None]:
         plane = self.plane

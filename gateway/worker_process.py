@@ -63,7 +63,10 @@ async def _serve(settings: Config) -> None:
     worker = Worker(settings)
     await worker.start()
     plane = worker.plane
-    calls = Front(plane, partial(serve_call, plane), scheme="https" if context else "http")
+    serve = partial(serve_call, plane)
+    if worker.tracing is not None:
+        serve = partial(worker.tracing.tracer.serve, serve)
+    calls = Front(plane, serve, scheme="https" if context else "http")
     sockets = _listening_sockets(settings)
     entrances = [await _open(calls, sockets[0], context)]
     if settings.forward_auth_port:

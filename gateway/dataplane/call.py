@@ -76,6 +76,8 @@ class Extras:
         "is_dpop",
         "origin",
         "problem",
+        "upstream_from",
+        "upstream_until",
         "wants_websocket",
     )
 
@@ -86,6 +88,7 @@ class Extras:
         self.origin = b""
         self.wants_websocket = False
         self.problem = ""  # the type of the gateway's own refusal
+        self.upstream_from = self.upstream_until = 0.0  # time.monotonic; 0: not asked, or not timed
         self.answer_fields: Fields = []  # which the answer gets too, whatever it is
 
 

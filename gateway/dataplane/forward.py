@@ -69,6 +69,7 @@ async def exchange(plane: Plane, call: Call) -> None:
     limit = route.api.max_body_bytes
     body = await open_body(call, limit) if may_have_body(call) else b""
     call.is_waiting = True
+    asked_at = time.monotonic() if plane.keeps_times else 0.0
     try:
         response = await decision.client.send(
             _METHODS.get(call.method) or call.method.encode("ascii"),
@@ -81,6 +82,9 @@ async def exchange(plane: Plane, call: Call) -> None:
         raise as_refusal(error) from error
     finally:
         call.is_waiting = False
+        if asked_at:
+            extras = call.note()
+            extras.upstream_from, extras.upstream_until = asked_at, time.monotonic()
     if response.body is None:
         await _stream(plane, call, response)
     else:

@@ -110,7 +110,7 @@ async def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
     fields, body = render(refusal, call.request_id, answer_fields(call))
     call.status = refusal.status
     call.cause = BY_GATEWAY if refusal.status >= 500 else BY_CLIENT
-    if call.decision is not None or plane.access_log is not None:
+    if call.decision is not None or plane.keeps_times:
         call.note().problem = refusal.type
     call.response_bytes = len(body)
     waiting = call.inbound.answer(refusal.status, fields, body, closes=refusal.closes)

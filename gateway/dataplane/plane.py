@@ -73,6 +73,7 @@ class Plane:
         self.has_hops = bool(self.hops)
         self.series = series or Series()
         self.sample: Sample | None = None
+        self.keeps_times = access_log is not None  # or a tracer: when upstreams were asked
         self.configuration: Configuration | None = None
         self.in_flight: set[Call] = set()
         self.good_hosts: set[bytes] = set()  # Host values that passed before, port and all
