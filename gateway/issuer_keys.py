@@ -3,6 +3,9 @@
 Read when they are needed first, and again after five minutes or when a token names a key that is
 not there; the latter at most every 30 s, so that junk cannot make us ask. While the issuer is away,
 the keys that are known go on being used.
+
+An administrator's word is taken for where an issuer is. Where the issuer itself names another host
+for its keys, that must be a public one: it could make us ask our own neighbours.
 """
 
 import asyncio
@@ -11,11 +14,14 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
+from urllib.parse import urlsplit
 
 from gateway.dataplane.foreign_tokens import JWKS, KeysUnavailable
 from gateway.issuer_metadata import MetadataUnusable, is_fetchable, read_metadata
 from gateway.origin_client import OriginClient, OriginUnreachable
+from wire.addresses import may_be_upstream
 from wire.gateway_snapshot import Issuer
 
 LIFETIME_SECONDS: Final = 300.0
@@ -33,11 +39,16 @@ class _Known:
     """What is known of one issuer. Times are of `time.monotonic`."""
 
     client: OriginClient
+    strict: OriginClient  # for hosts that the issuer names, and nobody else
     keys: JWKS | None = None
     fresh_until: float = 0.0
     asked_at: float = float("-inf")
     has_failed: bool = False
     reading: "asyncio.Task[None] | None" = None
+
+    async def close(self) -> None:
+        await self.client.close()
+        await self.strict.close()
 
 
 class IssuerKeys:
@@ -75,22 +86,20 @@ class IssuerKeys:
     def keep_only(self, issuers: frozenset[Issuer]) -> None:
         """Forget the issuers that the configuration does not have any more."""
         for issuer in self._known.keys() - issuers:
-            task = asyncio.get_running_loop().create_task(self._known.pop(issuer).client.close())
+            task = asyncio.get_running_loop().create_task(self._known.pop(issuer).close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Close every connection."""
         for known in self._known.values():
-            await known.client.close()
+            await known.close()
 
     def _find(self, issuer: Issuer) -> _Known:
         known = self._known.get(issuer)
         if known is None:
-            client = OriginClient(
-                ca_pem=issuer.ca_pem, patience_seconds=_PATIENCE_SECONDS, most_bytes=_MOST_BYTES
-            )
-            known = self._known[issuer] = _Known(client)
+            known = _Known(_open(issuer, allow_internal=True), _open(issuer, allow_internal=False))
+            self._known[issuer] = known
         return known
 
     async def _read_shared(self, issuer: Issuer, known: _Known) -> None:
@@ -100,11 +109,20 @@ class IssuerKeys:
         await asyncio.shield(known.reading)
 
 
+def _open(issuer: Issuer, *, allow_internal: bool) -> OriginClient:
+    return OriginClient(
+        ca_pem=issuer.ca_pem,
+        patience_seconds=_PATIENCE_SECONDS,
+        most_bytes=_MOST_BYTES,
+        judge=partial(may_be_upstream, allow_internal=allow_internal),
+    )
+
+
 async def _read(issuer: Issuer, known: _Known) -> None:
     known.asked_at = time.monotonic()
     try:
         async with asyncio.timeout(_WHOLE_SECONDS):
-            known.keys = await _fetch(issuer, known.client)
+            known.keys = await _fetch(issuer, known)
     except (OriginUnreachable, MetadataUnusable, TimeoutError) as error:
         _log.warning("the keys of the issuer %s cannot be read: %s", issuer.slug, error)
         known.fresh_until = time.monotonic() + _RETRY_SECONDS
@@ -116,11 +134,14 @@ async def _read(issuer: Issuer, known: _Known) -> None:
         known.reading = None
 
 
-async def _fetch(issuer: Issuer, client: OriginClient) -> JWKS:
+async def _fetch(issuer: Issuer, known: _Known) -> JWKS:
+    client = known.client
     url: object = issuer.jwks_uri
     if not url:
         metadata = await read_metadata(client, issuer.issuer)
         url = metadata.get("jwks_uri")
+        if urlsplit(str(url)).hostname != urlsplit(issuer.issuer).hostname:
+            client = known.strict
     if not isinstance(url, str) or not is_fetchable(url):
         raise MetadataUnusable("jwks_uri: an https URL is needed.")
     answer = await client.request(b"GET", url, [(b"accept", b"application/json")])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.upstream.address_book import Judge
 from gateway.upstream.client import UpstreamClient, UpstreamResponse
 from gateway.upstream.errors import UpstreamError
 
@@ -35,8 +36,15 @@ class OriginClient:
     """Sends requests to absolute URLs; the answer must begin within `patience_seconds`."""
 
     def __init__(
-        self, *, ca_pem: str, patience_seconds: float, most_bytes: int = _MAX_ANSWER_BYTES
+        self,
+        *,
+        ca_pem: str,
+        patience_seconds: float,
+        most_bytes: int = _MAX_ANSWER_BYTES,
+        judge: Judge | None = None,
     ) -> None:
+        """`judge` says which addresses may be connected to; None: all."""
+        self._judge = judge
         self._ca_pem = ca_pem
         self._most_bytes = most_bytes
         self._patience_seconds = patience_seconds
@@ -82,5 +90,6 @@ class OriginClient:
             idle_timeout_seconds=self._patience_seconds,
             ca_pem=self._ca_pem,
             max_connections=64,
+            judge=self._judge,
         )
         return client

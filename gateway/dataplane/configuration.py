@@ -34,6 +34,14 @@ class Access:
     cors: Mapping[str, CORSPolicy]  # by API id; APIs without one are not there
     issuers: Mapping[str, tuple[Issuer, ...]]  # foreign ones, by API id; as cors
     gateway_url: str  # without a trailing slash
+    cors_by_path: tuple[tuple[bytes, CORSPolicy], ...]  # base path and slash, the longest first
+
+    def policy_at(self, raw_path: bytes) -> CORSPolicy | None:
+        """Return the policy of the API whose base path this is below, route or not."""
+        for prefix, policy in self.cors_by_path:
+            if raw_path.startswith(prefix):
+                return policy
+        return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +142,7 @@ def _read_access(tables: Tables, parts: Parts) -> Access:
         for api in apis.values()
         if api.issuer_ids
     }
+    cors = build_policies(apis.values())
     gateway_url = str(tables.members.get("gateway_url", "")).rstrip("/")
     return Access(
         metadata=ResourceMetadata(
@@ -144,10 +153,17 @@ def _read_access(tables: Tables, parts: Parts) -> Access:
             jwks=parts.jwks,
             takes_certificates=parts.takes_certificates,
         ),
-        cors=build_policies(apis.values()),
+        cors=cors,
         issuers=issuers,
         gateway_url=gateway_url,
+        cors_by_path=tuple(
+            sorted(((f"{apis[key].base_path}/".encode(), cors[key]) for key in cors), key=_longest)
+        ),
     )
+
+
+def _longest(row: tuple[bytes, CORSPolicy]) -> int:
+    return -len(row[0])
 
 
 def _is_other_catalog(tables: Tables, held: Tables) -> bool:

@@ -46,6 +46,7 @@ CHECKS: Final[tuple[Stage, ...]] = (
 )
 STAGES: Final[tuple[Stage, ...]] = (*CHECKS, stages.forward)
 
+_FIRST_ERROR: Final = 400
 _CLIENT_CLOSED_REQUEST: Final = 499  # in counters and usage only: nobody is there to read it
 
 _log = logging.getLogger(__name__)
@@ -88,6 +89,20 @@ def _leave(plane: Plane, call: Call) -> None:
         plane.counters.add("client_disconnects")
 
 
+def _let_pages_read(plane: Plane, call: Call) -> None:
+    """Let a page of another origin read why it was refused, as it could what it asked for."""
+    configuration = plane.configuration
+    if configuration is None or not configuration.access.cors_by_path:
+        return
+    if call.route is None:
+        policy = configuration.access.policy_at(call.raw_path)
+    else:
+        policy = call.configuration.access.cors.get(call.route.api.id)
+    if policy is not None:
+        extras = call.note()
+        extras.answer_fields += policy.answer_fields(extras.origin)
+
+
 async def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
     if call.status:
         # An answer has begun: the front cuts the connection, which the client notices.
@@ -101,12 +116,8 @@ async def _refuse(plane: Plane, call: Call, refusal: Refusal) -> None:
             resource_metadata=call.configuration.access.metadata.address_of(call.route.api),
             is_dpop=call.extras is not None and call.extras.is_dpop,
         )
-    if call.route is not None and call.decision is None:
-        # A page may read why it was refused, as well as what it would have got.
-        policy = call.configuration.access.cors.get(call.route.api.id)
-        if policy is not None:
-            extras = call.note()
-            extras.answer_fields += policy.answer_fields(extras.origin)
+    if call.decision is None and refusal.status >= _FIRST_ERROR:
+        _let_pages_read(plane, call)
     fields, body = render(refusal, call.request_id, answer_fields(call))
     call.status = refusal.status
     call.cause = BY_GATEWAY if refusal.status >= 500 else BY_CLIENT

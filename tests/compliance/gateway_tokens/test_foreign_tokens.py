@@ -293,6 +293,21 @@ async def test_metadata_that_is_not_the_issuers_is_503(gateway, server, changes)
     assert (await gateway.call(token=server.issue())).status == 503
 
 
+async def test_an_issuer_cannot_make_us_ask_our_neighbours(gateway, server):
+    neighbour = server.url.replace("127.0.0.1", "localhost")
+    server.documents["/.well-known/openid-configuration"] |= {"jwks_uri": f"{neighbour}/jwks"}
+
+    assert (await gateway.call(token=server.issue())).status == 503
+    assert "/jwks" not in server.asked
+
+
+async def test_an_administrator_may_name_a_neighbour(gateway, server, issuer):
+    neighbour = server.url.replace("127.0.0.1", "localhost")
+    reconfigure(gateway, issuer, jwks_uri=f"{neighbour}/jwks")
+
+    assert (await gateway.call(token=server.issue())).status == 200
+
+
 async def test_a_configured_key_address_needs_no_discovery(gateway, server, issuer):
     server.documents.clear()
     reconfigure(gateway, issuer, jwks_uri=f"{server.url}/jwks")

@@ -156,6 +156,25 @@ async def test_a_page_may_read_why_it_was_refused(gateway, token, call, status):
     assert words(answer, "vary") == ["origin"]
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        (PATH, "DELETE", 405),
+        ("/orders/v1/nothing", "GET", 404),
+        ("/orders/v1/orders/a//b", "GET", 400),
+        ("/orders/v2/orders/42", "GET", 404),
+    ],
+)
+async def test_also_where_no_operation_was_found(gateway, token, path, method, status):
+    answer = await gateway.call(
+        path, method=method, token=token, headers=[(b"origin", APP.encode())]
+    )
+
+    assert answer.status == status
+    is_of_the_api = path.startswith("/orders/v1/")
+    assert answer.values("access-control-allow-origin") == ([APP] if is_of_the_api else [])
+
+
 async def test_any_origin_is_the_same_answer_for_everybody(gateway):
     gateway.configure(cors=CORS(origins=("*",), headers=("*",)))
     token = gateway.authority.issue()
