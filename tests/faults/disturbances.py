@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 90
 def kill_gateway_worker(stack):
     """SIGKILL one of the worker processes at a random moment."""
     time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - no secret
-    os.kill(random.choice(_wait_for(stack.gateway_worker_pids)), signal.SIGKILL)  # noqa: S311
+    os.kill(random.choice(wait_for(stack.gateway_worker_pids)), signal.SIGKILL)  # noqa: S311
     time.sleep(0.3)
 
 
@@ -46,7 +46,7 @@ def stop(name):
 def kill_worker_while_it_folds(stack):
     """SIGKILL Celery in the middle of the transaction that folds batches."""
     stack.ask("hold_rollups")
-    _wait_for(lambda: stack.ask("waiting_folders"))
+    wait_for(lambda: stack.ask("waiting_folders"))
     os.killpg(stack.processes()["worker"], signal.SIGKILL)
     stack.ask("release_rollups")
     time.sleep(0.2)
@@ -69,8 +69,8 @@ SHORT = PARTS[:4]
 
 def wait_until_recovered(stack):
     """Return when the web role answers from its database, and the gateway has its workers."""
-    _wait_for(lambda: _answers(f"{stack.issuer}/-/readyz"))
-    _wait_for(lambda: _answers(f"{stack.gateway_admin_url}/-/readyz"))
+    wait_for(lambda: _answers(f"{stack.issuer}/-/readyz"))
+    wait_for(lambda: _answers(f"{stack.gateway_admin_url}/-/readyz"))
 
 
 def _answers(url):
@@ -79,7 +79,8 @@ def _answers(url):
     return False
 
 
-def _wait_for(look):
+def wait_for(look):
+    """Return what `look` gives as soon as it is true."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := look()):
         assert time.monotonic() < deadline, f"{look} is not true in {PATIENCE_SECONDS} s"

@@ -80,6 +80,7 @@ class Load:
             try:
                 connection.connect()
             except OSError:
+                connection.close()
                 books.never_sent += 1
                 self._stop.wait(0.02)
                 continue
@@ -110,6 +111,7 @@ class API:
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
+        self._writers = set()
         self._running = self._loop.create_task(self._run())
         self._thread = threading.Thread(target=self._main)
 
@@ -129,10 +131,9 @@ class API:
         self._loop.close()
 
     async def _end_connections(self):
-        left = asyncio.all_tasks() - {asyncio.current_task()}  # the gateway keeps them
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        for writer in tuple(self._writers):  # the gateway keeps its connections
+            writer.close()
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
 
     async def _run(self):
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -142,6 +143,7 @@ class API:
             await server.serve_forever()
 
     async def _serve(self, reader, writer):
+        self._writers.add(writer)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -151,4 +153,5 @@ class API:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self._writers.discard(writer)
             writer.close()
