@@ -61,6 +61,8 @@ _GAUGES: Final = {
     "snapshot_version": "Version of the loaded snapshot; 0 is none.",
     "snapshot_refused": "1 while the last snapshot or change that came was not loaded.",
     "feed_lost_seconds": "How long the revocation feed has been lost.",
+    "authority_away": "1 while the token service is left alone because it does not answer.",
+    "credentials_refused": "1 while the token service refuses the gateway's own credentials.",
     "limits_degraded": "1 while Valkey is away and limits are the worker's own share.",
     "limit_leases": "Counters of limits that are remembered.",
     "cached_tokens": "Entries in the token cache.",
@@ -76,6 +78,8 @@ _REDUCE: Final[Mapping[str, Callable[[list[int]], int]]] = {
     "snapshot_version": min,
     "snapshot_refused": max,
     "feed_lost_seconds": max,
+    "authority_away": max,
+    "credentials_refused": max,
     "limits_degraded": max,
     "usage_spool_bytes": max,  # all workers look at one directory
     "usage_lag_seconds": max,

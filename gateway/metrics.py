@@ -69,6 +69,8 @@ def _alerts(workers: list[memoryview]) -> Iterator[tuple[str, bool]]:
     yield "no_configuration", not counters.read_named(workers, "snapshot_version")
     yield "snapshot_refused", counters.read_named(workers, "snapshot_refused") > 0
     yield "feed_lost", counters.read_named(workers, "feed_lost_seconds") > _FEED_LOST_SECONDS
+    for name in ("authority_away", "credentials_refused"):
+        yield name, counters.read_named(workers, name) > 0
     yield "limits_degraded", counters.read_named(workers, "limits_degraded") > 0
     yield "usage_lost", counters.read_named(workers, "usage_calls_lost") > 0
 

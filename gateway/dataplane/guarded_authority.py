@@ -131,7 +131,7 @@ class GuardedAuthority:
         self, token: bytes, resource: str, read: Callable[[Introspection], PhantomToken | None]
     ) -> tuple[Introspection | None, PhantomToken | None]:
         if self._breaker.is_open and not await self._is_alive(resource):
-            self._breaker.failed(time.monotonic())
+            self._fail()
             raise AuthorityFailed("The token service is still away.")
         self._counters.add("introspections")
         try:
@@ -140,12 +140,21 @@ class GuardedAuthority:
         except (AuthorityFailed, NonsenseAnswer) as error:
             self._count_failure(error)
             if self._breaker.opens_next and await self._is_alive(resource):
-                self._breaker.succeeded()
+                self._succeed()
             else:
-                self._breaker.failed(time.monotonic())
+                self._fail()
             raise
-        self._breaker.succeeded()
+        self._succeed()
         return answer, phantom
+
+    def _succeed(self) -> None:
+        self._breaker.succeeded()
+        self._counters.set("authority_away", 0)
+        self._counters.set("credentials_refused", 0)
+
+    def _fail(self) -> None:
+        self._breaker.failed(time.monotonic())
+        self._counters.set("authority_away", int(self._breaker.is_open))
 
     async def _is_alive(self, resource: str) -> bool:
         """Whether the token service answers a question about a token that nobody has."""
@@ -169,5 +178,6 @@ class GuardedAuthority:
         self._counters.add("introspection_failures")
         if isinstance(error, AuthorityRefusedUs):
             self._counters.add("gateway_credentials_refused")
+            self._counters.set("credentials_refused", 1)
         elif isinstance(error, NonsenseAnswer):
             self._counters.add("introspection_nonsense")

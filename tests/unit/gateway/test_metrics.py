@@ -179,10 +179,13 @@ async def test_targets_and_their_health_are_shown(tmp_path, upstream):
 def test_alerts_say_what_to_look_at(tmp_path):
     cells = claim_counters(tmp_path)
     cells.set("feed_lost_seconds", 11)
+    cells.set("credentials_refused", 1)
 
     read = samples(metrics.render(tmp_path))
 
     assert read["alert", 'alert="feed_lost"'] == 1
+    assert read["alert", 'alert="credentials_refused"'] == 1
+    assert read["alert", 'alert="authority_away"'] == 0
     assert read["alert", 'alert="limits_degraded"'] == 0
     assert read["alert", 'alert="no_configuration"'] == 1
 

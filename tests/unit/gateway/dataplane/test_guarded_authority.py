@@ -73,12 +73,14 @@ async def test_an_outage_opens_and_a_poisoned_token_does_not_prolong_it(choking,
         assert answer.status == 503
         assert int(answer.value("retry-after")) >= 1
     assert choking.counters.read("introspections") == 6
+    assert choking.counters.read("authority_away") == 1
     authority.down = False
     monkeypatch.setattr(choking.exchange._authority._breaker, "_closed_until", 0.0)
 
     # The probe after the pause is our own question, whatever the token of the caller is worth.
     assert (await choking.call(token=authority.poisoned())).status == 503
     assert (await choking.call(token=authority.issue())).status == 200
+    assert choking.counters.read("authority_away") == 0
 
 
 async def test_a_service_that_knows_a_token_which_nobody_has_is_not_alive(choking):

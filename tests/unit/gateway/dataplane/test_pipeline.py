@@ -186,9 +186,15 @@ async def test_an_outage_of_the_token_service_is_503_never_401(gateway, token, f
 async def test_refused_credentials_of_our_own_raise_an_alert(gateway, token):
     gateway.authority.failure = AuthorityRefusedUs("401")
 
-    await gateway.call(token=token)
+    answer = await gateway.call(token=token)
 
+    assert answer.status == 503
     assert gateway.counters.read("gateway_credentials_refused") == 1
+    assert gateway.counters.read("credentials_refused") == 1
+
+    gateway.authority.failure = None
+    await gateway.call(token=token)
+    assert gateway.counters.read("credentials_refused") == 0
 
 
 async def test_nonsense_from_the_token_service_is_503(gateway):
