@@ -261,6 +261,31 @@ def test_what_is_unusual_takes_the_long_way(doors, known, headers, status):
     assert doors[1] == []
 
 
+def test_proof_is_judged_by_the_view(doors, known):
+    first, *others = call_all(doors, "/oauth/token", ISSUE, {**known.headers, "DPoP": "junk"})
+
+    assert others == [first, first]
+    assert json.loads(first[2])["error"] == "invalid_dpop_proof"
+
+
+def test_introspection_takes_one_statement(known):
+    token, _ = make_access_token(known.client)
+    asked = []
+
+    async def introspect():
+        door = Door()
+        await connect(door.pipeline)
+        once = door.pipeline.ask
+        door.pipeline.ask = lambda *question: asked.append(question) or once(*question)
+        way = direct.build_applications(PATHS[1], otherwise=None, door=door)[PATHS[1]]
+        answer = await call(way, PATHS[1], {"token": token}, known.headers)
+        await door.pipeline.stop()
+        return answer
+
+    assert asyncio.run(introspect())[0] == 200
+    assert len(asked) == 1
+
+
 def test_header_that_comes_twice_is_left_to_the_view(doors, known):
     authorization = known.headers["Authorization"].encode()
     twice = [(b"authorization", b"Basic junk"), (b"authorization", authorization)]
