@@ -49,15 +49,17 @@ def api(name, path, says, **members):
     return Case(name, "apis", row | members, path, says)
 
 
-def upstream(name, path, says, **members):
+def upstream(name, path, says, *, form_field="", **members):
     row = {"slug": "new", "allow_internal": True} | members
-    return Case(name, "upstreams", row, path, says)
+    return Case(name, "upstreams", row, path, says, form_field=form_field)
 
 
 def plan(name, path, says, *, form=None, form_field="", **members):
     row = {"product": "orders", "slug": "new", "name": "New"} | members
     return Case(name, "plans", row, path, says, form or {}, form_field)
 
+
+NOBODY = "http://127.0.0.1:1"  # listens there
 
 CASES = [
     api(
@@ -133,6 +135,45 @@ CASES = [
     ),
     upstream("another scheme", ("url",), "http://host", url="ftp://127.0.0.1"),
     upstream("credentials in the address", ("url",), "credentials", url="http://a:b@127.0.0.1"),
+    upstream("an internal address", ("url",), "allow_internal", url=NOBODY, allow_internal=False),
+    upstream("a metadata service", ("url",), "never", url="http://169.254.169.254"),
+    upstream("no address", ("url",), "needed", url=""),
+    upstream(
+        "a target without weight",
+        ("targets", 0, "weight"),
+        "from 1 to 100",
+        targets=[{"url": NOBODY, "weight": 0}],
+    ),
+    upstream(
+        "a target twice",
+        ("targets", 1, "url"),
+        "the same",
+        targets=[{"url": NOBODY, "weight": 1}, {"url": NOBODY, "weight": 2}],
+    ),
+    upstream(
+        "a health path that is none",
+        ("health", "path"),
+        "begins with /",
+        form_field="health_path",
+        url=NOBODY,
+        health={"path": "healthz", "check_on_save": False},
+    ),
+    upstream(
+        "a health path that nobody answers",
+        ("health", "path"),
+        "cannot be connected to",
+        form_field="health_path",
+        url=NOBODY,
+        health={"path": "/healthz"},
+    ),
+    upstream(
+        "health checks without a pause",
+        ("health", "interval_seconds"),
+        "from 0.5 to 3600",
+        form_field="health_interval_seconds",
+        url=NOBODY,
+        health={"path": "/healthz", "interval_seconds": 0.1, "timeout_seconds": 0.1},
+    ),
 ]
 
 by_name = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -201,6 +242,9 @@ def _form(case):
         return "/admin/catalog/api/add/", api_data(known, operations=given, **row)
     if case.section == "upstreams":
         targets = row.pop("targets", ())
+        health = {"check_on_save": True, **row.pop("health", {})}
+        health["check_on_save"] = "on" if health["check_on_save"] else ""
+        row |= {f"health_{name}": value for name, value in health.items()}
         row["allow_internal"] = "on" if row.get("allow_internal") else ""
         return "/admin/catalog/upstream/add/", upstream_data(targets, **row)
     product = Product.objects.get(slug=row.pop("product"))
