@@ -42,8 +42,10 @@ def test_answers_and_refusals_are_readable(client, address, method):
     assert "Access-Control-Allow-Credentials" not in response
 
 
-@pytest.mark.parametrize("address", ["/oauth/introspect", "/oauth/protected-resources"])
-def test_what_servers_call_is_not_shared(client, address):
+@pytest.mark.parametrize(
+    "address", ["/oauth/authorize", "/oauth/introspect", "/oauth/protected-resources"]
+)
+def test_what_servers_and_people_call_is_not_shared(client, address):
     response = client.options(address, headers=ORIGIN)
 
     assert response.status_code == 405
