@@ -2,6 +2,8 @@ import re
 from datetime import timedelta
 
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
 from django.test import Client as Browser
 from django.utils import timezone
@@ -283,3 +285,25 @@ def test_application_without_redirect_uri_is_shown(browser, person):
     make_grant(make_client(name="A device").client, person, scopes=["openid"])
 
     assert "A device" in shown(browser)
+
+
+def test_second_factors_are_told_in_plain_words(browser, person):
+    before = flow.text_of(browser.get("/accounts/2fa/"))
+    TOTP.activate(person, generate_totp_secret())
+    RecoveryCodes.activate(person)
+    after = flow.text_of(browser.get("/accounts/2fa/"))
+
+    assert "Set it up" in before
+    assert "Recovery codes" not in before
+    assert "Turn off" in after
+    assert "10 of 10 are left" in after
+
+
+def test_sessions_are_listed_in_the_words_of_their_owner(client, person):
+    form = {"login": person.email, "password": flow.PASSWORD}
+    client.post("/accounts/login/", form, headers={"User-Agent": LINUX_FIREFOX})
+
+    text = flow.text_of(client.get("/accounts/sessions/", headers={"User-Agent": LINUX_FIREFOX}))
+
+    assert "Firefox on Linux" in text
+    assert "Gecko" not in text
