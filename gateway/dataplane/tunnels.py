@@ -125,7 +125,8 @@ class _Watched:
         issuers = call.configuration.access.issuers.get(call.route.api.id)
         if issuers and exchange.foreign is not None and is_jwt(call.token):
             return await exchange.foreign.obtain(call.token, call.digest, resource, issuers)
-        return await exchange.obtain(call.token, call.digest, resource)
+        address = call.client_address
+        return await exchange.obtain(call.token, call.digest, resource, address)
 
     def _be_patient(self, now: float) -> None:
         """Ask again in a moment, for so long as is bearable without an answer."""
