@@ -5,7 +5,7 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
-from ams.catalog.models import API, Scope
+from ams.catalog.models import API, Scope, Upstream
 from ams.catalog.services.raise_configuration_version import raise_configuration_version
 from ams.http import read_configuration as module
 from ams.http.snapshot_state import SnapshotState, build_snapshot
@@ -44,6 +44,22 @@ def _snapshot() -> GatewaySnapshot:
 
 def test_an_empty_installation_has_a_snapshot_of_version_one():
     assert _snapshot() == GatewaySnapshot(version=1, gateway_url=settings.GATEWAY_URL)
+
+
+def test_websockets_and_the_total_limit_are_in_it():
+    api = make_api()
+    API.objects.filter(pk=api.pk).update(
+        allow_websocket=True, websocket_origins=["https://a.example"], websocket_idle_seconds=60
+    )
+    Upstream.objects.filter(pk=api.upstream_id).update(total_timeout_seconds=9)
+
+    snapshot = _snapshot()
+
+    (found,), (upstream,) = snapshot.apis, snapshot.upstreams
+    assert found.allow_websocket is True
+    assert found.websocket_origins == ("https://a.example",)
+    assert found.websocket_idle_seconds == 60.0
+    assert upstream.total_timeout_seconds == 9.0
 
 
 def test_everything_that_a_gateway_enforces_is_in_it():

@@ -121,6 +121,33 @@ async def test_body_goes_whole_to_the_target_that_is_tried_next(group, servers, 
     assert servers[1].last.body == arrived
 
 
+async def test_websocket_is_opened_at_the_target_that_is_there(group, servers):
+    servers[
+        1
+    ].answer = (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    )
+    shared = group(1, 1, ports=[await unused_port(), servers[1].port])
+
+    for _ in range(3):
+        response, connection = await shared.open_websocket(b"/feed", [(b"x-a", b"1")])
+        assert response.status == 101
+        connection.abort()
+
+    assert {seen.request_line for seen in servers[1].requests} == {"GET /t1/feed HTTP/1.1"}
+    assert servers[1].last.values("upgrade") == ["websocket"]
+
+
+async def test_websocket_that_is_refused_is_an_answer_and_tells_of_the_target(group, servers):
+    servers[0].answer = UNAVAILABLE
+    shared = group(1, ports=[servers[0].port])
+
+    response, connection = await shared.open_websocket(b"/feed", [])
+
+    assert (response.status, connection) == (503, None)
+    assert shared.targets[0].failed_calls == 1
+
+
 async def test_call_that_reached_a_target_is_never_sent_to_another(group, servers):
     async def hang_up(recorded, writer):
         writer.close()
