@@ -2,11 +2,12 @@
 
 import sys
 
-from benchmarks import catalog_size, gateway, token_service, token_tables
+from benchmarks import catalog_size, enforcement, gateway, token_service, token_tables
 
 PARTS = {
     "gateway": gateway.main,
     "catalog-size": catalog_size.main,
+    "enforcement": enforcement.main,
     "token-service": token_service.main,
     "token-tables": token_tables.main,
 }

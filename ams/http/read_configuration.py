@@ -36,10 +36,14 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything but the subscriptions: rows by kind, and the members that are no rows."""
+    """Everything but the subscriptions: rows by kind, and the members that are no rows.
+
+    Of the APIs, `rows` has those whose mark was not known; `api_marks` has all, by id.
+    """
 
     rows: Mapping[str, list[Mapping[str, Any]]]
     members: Mapping[str, Any]
+    api_marks: Mapping[str, str]
 
 
 class SubscriptionRow(NamedTuple):
@@ -62,15 +66,20 @@ def read_version() -> int:
     return read_marks().version
 
 
-def read_catalog() -> Catalog:
+def read_catalog(known_apis: Mapping[str, str]) -> Catalog:
     """Return the APIs that are published and what they need, and every plan.
 
-    A plan that is offered no more still holds for those who have it. Runs at most 11 queries,
-    whatever the size.
+    A plan that is offered no more still holds for those who have it. `known_apis` are marks of an
+    earlier reading: 2,000 APIs with their operations take a second, those that changed a moment.
+    Runs a fixed number of queries, whatever the size.
     """
+    marks = _read_api_marks()
+    changed = [
+        identifier for identifier, mark in marks.items() if known_apis.get(identifier) != mark
+    ]
     snapshot = wire.GatewaySnapshot(
         version=0,
-        apis=_read_apis(),
+        apis=_read_apis(changed if known_apis else None),
         upstreams=_read_upstreams(),
         plans=_read_plans(),
         issuers=_read_issuers(),
@@ -79,7 +88,23 @@ def read_catalog() -> Catalog:
     values = asdict(snapshot)
     rows = {kind: list(values[kind]) for kind in wire.KINDS if kind != "subscriptions"}
     about = {"version", "subscriptions", *rows}
-    return Catalog(rows, {name: value for name, value in values.items() if name not in about})
+    members = {name: value for name, value in values.items() if name not in about}
+    return Catalog(rows, members, marks)
+
+
+def _read_api_marks() -> dict[str, str]:
+    """Return a mark of each published API's row, which every write to the row makes another.
+
+    Operations, scopes and issuers are written together with their API.
+    """
+    table = API._meta.db_table  # noqa: SLF001 - Django's own name for it
+    with connection.cursor() as cursor:
+        # xmin: the transaction that wrote the row; ctid: its place, for two writes of one.
+        cursor.execute(
+            f"SELECT id::text, xmin::text || ctid::text FROM {table} WHERE state = %s",  # noqa: S608
+            [API.State.PUBLISHED],
+        )
+        return dict(cursor.fetchall())
 
 
 def read_subscriptions() -> list[SubscriptionRow]:
@@ -127,9 +152,12 @@ def one_moment() -> Iterator[None]:
         yield
 
 
-def _read_apis() -> tuple[wire.API, ...]:
+def _read_apis(only: list[str] | None) -> tuple[wire.API, ...]:
+    apis = API.objects.filter(state=API.State.PUBLISHED)
+    if only is not None:
+        apis = apis.filter(pk__in=only)
     operations = defaultdict[UUID, list[wire.Operation]](list)
-    published = Operation.objects.filter(api__state=API.State.PUBLISHED).order_by("path", "method")
+    published = Operation.objects.filter(api__in=apis).order_by("path", "method")
     for operation in published:
         operations[operation.api_id].append(
             wire.Operation(
@@ -146,11 +174,9 @@ def _read_apis() -> tuple[wire.API, ...]:
     for api_id, issuer_id in links:
         issuer_ids[api_id].append(str(issuer_id))
     # An OpenAPI document may be megabytes, and no gateway reads it.
-    apis = (
-        API.objects.filter(state=API.State.PUBLISHED)
-        .annotate(scope_names=ArrayAgg("scopes__name", order_by="scopes__name", default=[]))
-        .defer("openapi", "description")
-    )
+    rows = apis.annotate(
+        scope_names=ArrayAgg("scopes__name", order_by="scopes__name", default=[])
+    ).defer("openapi", "description")
     return tuple(
         wire.API(
             id=str(api.pk),
@@ -174,7 +200,7 @@ def _read_apis() -> tuple[wire.API, ...]:
             websocket_origins=tuple(api.websocket_origins),
             websocket_idle_seconds=api.websocket_idle_seconds,
         )
-        for api in apis.order_by("slug")
+        for api in rows.order_by("slug")
     )
 
 

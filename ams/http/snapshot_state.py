@@ -41,6 +41,7 @@ class SnapshotState:
         self._rows: dict[str, dict[str, bytes]] = {_SUBSCRIPTIONS: {}}
         self._digest = members_digest({})
         self._catalog_version = 0
+        self._api_marks: Mapping[str, str] = {}
         # Versions, and what was touched to get there; complete for what is after `_known_since`.
         self._steps: deque[tuple[int, Touched]] = deque()
         self._known_since = 0
@@ -59,7 +60,7 @@ class SnapshotState:
             is_new = self.version == 0 or marks.version < self.version  # from a backup
             catalog = None
             if is_new or marks.catalog_version > self.version:
-                catalog = reading.read_catalog()
+                catalog = reading.read_catalog({} if is_new else self._api_marks)
             subscriptions = None
             if not is_new:
                 subscriptions = self._read_newer_subscriptions()
@@ -103,9 +104,13 @@ class SnapshotState:
             self._digest, members_digest(catalog.members) - members_digest(self._members)
         )
         self._members = catalog.members
+        self._api_marks = catalog.api_marks
+        held = self._rows.get("apis", {})
         touched: Touched = set()
         for kind, rows in catalog.rows.items():
             lines = {str(row["id"]): encode_row(row) for row in rows}
+            if kind == "apis":  # those that were not read again are as they were
+                lines = {key: held[key] for key in catalog.api_marks if key not in lines} | lines
             touched |= self._replace(kind, lines)
         return touched
 

@@ -130,7 +130,9 @@ async def test_a_gateway_that_is_up_to_date_hears_nothing_when_the_wait_is_over(
 async def test_a_change_wakes_every_gateway_and_is_built_once(token_service, monkeypatch):
     builds = []
     read = read_configuration.read_catalog
-    monkeypatch.setattr(read_configuration, "read_catalog", lambda: builds.append(1) or read())
+    monkeypatch.setattr(
+        read_configuration, "read_catalog", lambda known: builds.append(1) or read(known)
+    )
     signal = Signal()
     application = build_application(signal)
     polls = [Poll(application, "after=1&wait=25") for _ in range(12)]

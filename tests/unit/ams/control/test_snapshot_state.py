@@ -18,7 +18,7 @@ from wire.snapshot_document import read_head
 
 pytestmark = pytest.mark.django_db
 
-STATEMENTS = 15  # 13, and the savepoint of the test's transaction
+STATEMENTS = 16  # 14, and the savepoint of the test's transaction
 
 
 def _raise(**options) -> int:
@@ -184,12 +184,12 @@ def test_a_change_during_the_build_is_in_the_next_snapshot_only(monkeypatch):
             raise_configuration_version()
         connection.close()
 
-    def read_while_changing():
+    def read_while_changing(only):
         thread = threading.Thread(target=change)
         thread.start()
         thread.join()
         monkeypatch.setattr(module, "_read_apis", read_apis)
-        return read_apis()
+        return read_apis(only)
 
     monkeypatch.setattr(module, "_read_apis", read_while_changing)
 
@@ -305,3 +305,21 @@ def test_limits_name_the_operations_of_the_products_apis():
         sorted([f"{first.pk}/get", f"{second.pk}/get", f"{first.pk}/put", "gone"])
     )
     assert (named.per, everything.operations) == ("user", ())
+
+
+def test_of_the_apis_only_those_that_were_written_are_read_again(monkeypatch):
+    first, second = make_api(), make_api()
+    set_version(5)
+    state = build_snapshot()
+    read = []
+    read_apis = module._read_apis
+    monkeypatch.setattr(module, "_read_apis", lambda only: read.append(only) or read_apis(only))
+    # As another program would, which knows of no version: every write makes another mark.
+    API.objects.filter(pk=second.pk).update(name="New")
+    _raise()
+
+    state.refresh()
+
+    assert read == [[str(second.pk)]]
+    assert json.loads(state.document(5))["apis"][0]["name"] == "New"
+    assert _whole(state).rows["apis"].keys() == {str(first.pk), str(second.pk)}
