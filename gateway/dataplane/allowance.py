@@ -4,12 +4,19 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from gateway.dataplane.errors import Headers, Refusal
-from gateway.dataplane.leases import ADMITTED, ASK, REFUSED, Grant, Lease, LeaseOffice, Order
+from gateway.dataplane.leases import (
+    ADMITTED,
+    ASK,
+    MAX_WAIT_SECONDS,
+    REFUSED,
+    Grant,
+    Lease,
+    LeaseOffice,
+    Order,
+)
 
 if TYPE_CHECKING:
     import asyncio
-
-_MAX_WAIT_SECONDS: Final = 2.0
 
 
 class Allowance:
@@ -47,15 +54,21 @@ class Allowance:
             and second.left > second.low_water
             and now < second.ends
         ):
-            for lease in self._more:
-                if lease.left <= lease.low_water or now >= lease.ends:
-                    return self._take_each(now)
+            if self._more:
+                return self._take_all(now)
             first.left -= 1
             second.left -= 1
-            for lease in self._more:
-                lease.left -= 1
             return ADMITTED
         return self._take_each(now)
+
+    def _take_all(self, now: float) -> int:
+        """Take from three and more: of each at once where all are well filled."""
+        for lease in self._more:
+            if lease.left <= lease.low_water or now >= lease.ends:
+                return self._take_each(now)
+        for lease in self._leases:
+            lease.left -= 1
+        return ADMITTED
 
     def _take_each(self, now: float) -> int:
         taken: list[Lease] = []
@@ -82,7 +95,7 @@ class Allowance:
 
     async def take_waiting(self, now: float) -> int:
         """Return ADMITTED or REFUSED, asking Valkey as need be: for all limits at once."""
-        deadline = now + _MAX_WAIT_SECONDS
+        deadline = now + MAX_WAIT_SECONDS
         while now < deadline:
             outcome = self.take(now)
             if outcome != ASK:
@@ -121,14 +134,13 @@ class Allowance:
         """
         if now >= self._policy_ends:
             self._write_policy()
-        first = self._first
-        text = first.state(now)
-        if self._second is not _PLENTY:
-            item = self._second.state(now)
-            text = text + b", " + item if text and item else text or item
-        for lease in self._more:
-            item = lease.state(now)
-            text = text + b", " + item if text and item else text or item
+        if self._more:
+            text = b", ".join([item for lease in self._leases if (item := lease.state(now))])
+        else:
+            text = self._first.state(now)
+            if self._second is not _PLENTY:
+                item = self._second.state(now)
+                text = text + b", " + item if text and item else text or item
         if not text:
             return [self._policy]
         return [self._policy, (b"ratelimit", text)]

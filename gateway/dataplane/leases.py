@@ -30,7 +30,8 @@ _IDLE_SECONDS: Final = 5.0
 _FAST_SECONDS: Final = 0.25
 _SLOW_SECONDS: Final = 2.0
 # More calls at once than Valkey can be asked about in time are refused.
-_MOST_WAITING: Final = 500
+_MOST_WAITING: Final = 10_000
+MAX_WAIT_SECONDS: Final = 2.0
 
 
 class LeaseUnavailable(Exception):
@@ -111,7 +112,7 @@ class Lease:
         self._refilled_at = 0.0
         self._idle_since = 0.0
         self._left_at_sweep = 0
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: deque[tuple[asyncio.Future[None], float]] = deque()  # and since when
         self._wanted = 0
 
     # Each limit says how it is charged, and how clients are told of it.
@@ -188,7 +189,7 @@ class Lease:
         if self.left > 0 or now < self.blocked_until or self.fallback is not None:
             return None
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(waiter)
+        self._queue.append((waiter, now))
         if self._pending is None:
             self._refill(now)
         return waiter
@@ -282,6 +283,8 @@ class Lease:
             if now < self.blocked_until:
                 self._wake(len(self._queue))
         self._wake(self.left)
+        while self._queue and self._queue[0][1] <= now - MAX_WAIT_SECONDS:
+            self._wake(1)  # to be refused: it has waited long enough
         if self._queue and self._pending is None:
             self._refill(now)
 
@@ -289,7 +292,7 @@ class Lease:
         """Let so many of those that wait try again, the first first."""
         queue = self._queue
         while queue and number > 0:
-            waiter = queue.popleft()
+            waiter, _ = queue.popleft()
             if not waiter.done():  # its client may have gone
                 waiter.set_result(None)
                 number -= 1

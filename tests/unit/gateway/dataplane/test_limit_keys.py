@@ -117,6 +117,21 @@ async def test_counters_in_memory_are_bounded_and_forgotten_ones_are_not_reset(
     assert await admitted(limits, 5, "203.0.113.1") == 1
 
 
+async def test_a_lease_in_use_is_the_only_one_of_its_counter(nodes, subscription_id):
+    node = nodes[0]
+    node.allowances = Allowances(node.office, most=1)
+    limit = RateLimit(100_000, 60, 100_000, per="user")
+    first = node.allowance(subscription_id, limit, subject="alice")
+    await offer(first)
+    for who in "bcd":
+        node.allowance(subscription_id, limit, subject=who)
+
+    again = node.allowance(subscription_id, limit, subject="alice")
+
+    assert again is not first
+    assert again.leases() == first.leases()
+
+
 async def test_keys_expire_and_name_neither_people_nor_addresses(nodes, subscription_id):
     node = nodes[0]
     limits = node.allowance(

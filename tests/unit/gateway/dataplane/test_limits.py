@@ -22,9 +22,18 @@ async def test_many_calls_at_once_on_a_cold_lease_are_all_admitted(nodes, subscr
         subscription_id, RateLimit(100_000, 1, 100_000), Quota(1_000_000)
     )
 
-    outcomes = await asyncio.gather(*(offer(allowance) for _ in range(300)))
+    outcomes = await asyncio.gather(*(offer(allowance) for _ in range(3000)))
 
     assert all(outcomes)
+
+
+async def test_a_burst_at_a_small_limit_waits_in_line(nodes, subscription_id):
+    allowance = nodes[0].allowance(subscription_id, RateLimit(100, 60, 100))
+
+    outcomes = await asyncio.gather(*(offer(allowance) for _ in range(300)))
+
+    assert 99 <= sum(outcomes) <= 100
+    assert not allowance.leases()[0]._queue
 
 
 async def test_a_warm_lease_answers_without_asking(nodes, subscription_id):
