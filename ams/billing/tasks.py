@@ -14,6 +14,7 @@ from ams.metering.services.fold_usage_batches import fold_usage_batches
 logger = logging.getLogger(__name__)
 
 # Gateways that were cut off for a while still deliver the last hour of the month.
+MINUTE: Final = timedelta(minutes=1)
 GRACE: Final = timedelta(hours=1)
 
 
@@ -30,8 +31,17 @@ def close_periods() -> None:
         return
     while fold_usage_batches():
         pass
-    oldest = get_metering_health().oldest_unfolded_at
+    health = get_metering_health()
+    oldest = health.oldest_unfolded_at
     if oldest is not None and oldest < closes_at:
         logger.warning("The month is not closed: usage that arrived %s is not folded.", oldest)
         return
+    reconciled = health.reconciled_minute
+    if reconciled is not None and reconciled < datetime.combine(this_month, time(), UTC) - MINUTE:
+        # A machine that never comes back must not hold up everybody's invoice.
+        logger.warning(
+            "The month is closed although a gateway worker may hold usage of it: reconciled up to"
+            " %s. Drafts are rated anew until they are finalized.",
+            reconciled,
+        )
     close_period(period_start=(this_month - timedelta(days=1)).replace(day=1))

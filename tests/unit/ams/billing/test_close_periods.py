@@ -11,8 +11,10 @@ from ams.billing.models import Invoice, InvoiceLine
 from ams.billing.services.close_period import close_period
 from ams.billing.tasks import close_periods
 from ams.metering.models import UsageBatchRecord
+from ams.metering.services.note_usage_report import note_usage_report
 from ams.metering.services.store_usage_batch import store_usage_batch
 from tests.factories.usage import make_batch, make_plan, make_row, make_subscription
+from wire.usage_report import UsageReport
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +48,24 @@ def test_the_month_before_is_closed_with_the_usage_that_came_in_the_grace(clock)
     close_periods()
     invoice = Invoice.objects.get()
     assert (invoice.period_start, invoice.total_minor) == (date(2026, 10, 1), 500)
+
+
+@pytest.mark.parametrize(
+    ("shipped_until", "is_warned"),
+    [("2026-11-01T00:00:00Z", False), ("2026-10-31T23:59:59Z", True)],
+)
+def test_a_month_that_a_gateway_may_hold_usage_of_is_closed_with_a_warning(
+    clock, caplog, shipped_until, is_warned
+):
+    make_subscription()
+    until = int(datetime.fromisoformat(shipped_until).timestamp())
+    note_usage_report(report=UsageReport("n-0", until, 0, 0, 0))
+    clock("2026-11-01T02:00:00Z")
+
+    close_periods()
+
+    assert Invoice.objects.exists()
+    assert ("reconciled up to" in caplog.text) == is_warned
 
 
 def test_the_first_month_of_a_year_closes_the_last_one_before(clock):
