@@ -39,39 +39,44 @@ def render(directory: Path) -> str:
     """Return the page of the workers whose files are in `directory`."""
     paths = counters.worker_paths(directory)
     cells = [counters.read_cells(path) for path in paths]
-    lines = [*render_named(cells), *_render_statuses(cells)]
+    held = [path for path in paths if counters.is_held(path)]
+    living = [worker for path, worker in zip(paths, cells, strict=True) if path in held]
+    lines = [*render_named(cells, living), *_render_statuses(cells)]
     operations: dict[Label, _Operation] = defaultdict(_Operation)
     for path, worker in zip(paths, cells, strict=True):
         labels = [_NONE, *read_labels(counters.beside(directory, "labels", path))]
         for number, label in enumerate(labels):
             operations[label].add(counters.read_series(worker, number))
     lines += _render_operations(operations)
-    held = [path for path in paths if counters.is_held(path)]
     lines += _render_targets(
         [row for path in held for row in read_targets(counters.beside(directory, "targets", path))]
     )
     return "\n".join([*lines, ""])
 
 
-def render_named(workers: list[memoryview]) -> Iterator[str]:
-    """Yield what has one number, and the alerts that are made of it."""
+def render_named(workers: list[memoryview], living: list[memoryview]) -> Iterator[str]:
+    """Yield what has one number, and the alerts that are made of it.
+
+    Counters go on growing over `workers` that have ended; gauges are those of the `living`.
+    """
     for name, kind, text in counters.descriptions():
         shown = f"{_PREFIX}_{name}_total" if kind == "counter" else f"{_PREFIX}_{name}"
         yield f"# HELP {shown} {text}"
         yield f"# TYPE {shown} {kind}"
-        yield f"{shown} {counters.read_named(workers, name)}"
+        read = workers if kind == "counter" else living
+        yield f"{shown} {counters.read_named(read, name)}"
     yield from _head("alert", "gauge", "1 while an operator should look; the gateway serves on.")
-    for alert, is_on in _alerts(workers):
+    for alert, is_on in _alerts(workers, living):
         yield f'{_PREFIX}_alert{{alert="{alert}"}} {int(is_on)}'
 
 
-def _alerts(workers: list[memoryview]) -> Iterator[tuple[str, bool]]:
-    yield "no_configuration", not counters.read_named(workers, "snapshot_version")
-    yield "snapshot_refused", counters.read_named(workers, "snapshot_refused") > 0
-    yield "feed_lost", counters.read_named(workers, "feed_lost_seconds") > _FEED_LOST_SECONDS
+def _alerts(workers: list[memoryview], living: list[memoryview]) -> Iterator[tuple[str, bool]]:
+    yield "no_configuration", not counters.read_named(living, "snapshot_version")
+    yield "snapshot_refused", counters.read_named(living, "snapshot_refused") > 0
+    yield "feed_lost", counters.read_named(living, "feed_lost_seconds") > _FEED_LOST_SECONDS
     for name in ("authority_away", "credentials_refused"):
-        yield name, counters.read_named(workers, name) > 0
-    yield "limits_degraded", counters.read_named(workers, "limits_degraded") > 0
+        yield name, counters.read_named(living, name) > 0
+    yield "limits_degraded", counters.read_named(living, "limits_degraded") > 0
     yield "usage_lost", counters.read_named(workers, "usage_calls_lost") > 0
 
 

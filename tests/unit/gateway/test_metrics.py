@@ -190,6 +190,22 @@ def test_alerts_say_what_to_look_at(tmp_path):
     assert read["alert", 'alert="no_configuration"'] == 1
 
 
+def test_worker_that_ended_counts_and_is_no_longer_a_state(tmp_path):
+    ended = private_counters()
+    ended.set("snapshot_version", 3)
+    ended.set("calls_in_flight", 4)
+    ended.add("rate_limited", 5)
+    (tmp_path / "worker-7").write_bytes(ended.cells)
+    living = claim_counters(tmp_path)
+    living.set("snapshot_version", 9)
+    living.add("rate_limited", 1)
+
+    read = samples(metrics.render(tmp_path))
+
+    assert (read["snapshot_version", ""], read["calls_in_flight", ""]) == (9, 0)
+    assert read["rate_limited_total", ""] == 6
+
+
 def test_labels_that_cannot_be_written_cost_no_call(tmp_path, monkeypatch):
     labels = Series(tmp_path / "labels-0")
     monkeypatch.setattr(series.os, "write", lambda *_: (_ for _ in ()).throw(OSError("full")))

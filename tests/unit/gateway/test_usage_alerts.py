@@ -23,7 +23,7 @@ def test_every_alert_is_in_the_metrics():
 
     UsageAlerts(*make_sources(), cells).export()
 
-    page = list(metrics.render_named([cells.cells]))
+    page = list(metrics.render_named([cells.cells], [cells.cells]))
     for line in (
         "tollgate_gateway_usage_calls_lost_total 3",
         "tollgate_gateway_usage_memory_fallbacks_total 1",
@@ -58,6 +58,7 @@ def test_workers_share_one_spool():
     for cells in workers:
         UsageAlerts(*make_sources(), cells).export()
 
-    page = list(metrics.render_named([cells.cells for cells in workers]))
+    cells = [worker.cells for worker in workers]
+    page = list(metrics.render_named(cells, cells))
 
     assert "tollgate_gateway_usage_spool_bytes 262144" in page
