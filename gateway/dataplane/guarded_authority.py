@@ -2,7 +2,8 @@
 
 Questions wait in a fair queue. After five failures in a row the gateway asks a question of its own,
 about a token that it makes up: only when that fails too is the token service left alone for a
-while. So tokens that it chokes on, junk or not, cannot keep others from being checked.
+while, and the same holds for the probe after the pause. So tokens that it chokes on, junk or not,
+cannot keep others from being checked.
 """
 
 import asyncio
@@ -130,9 +131,6 @@ class GuardedAuthority:
     async def _ask(
         self, token: bytes, resource: str, read: Callable[[Introspection], PhantomToken | None]
     ) -> tuple[Introspection | None, PhantomToken | None]:
-        if self._breaker.is_open and not await self._is_alive(resource):
-            self._fail()
-            raise AuthorityFailed("The token service is still away.")
         self._counters.add("introspections")
         try:
             answer = await self._authority.introspect(token, resource)

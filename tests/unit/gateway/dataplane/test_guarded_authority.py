@@ -77,7 +77,7 @@ async def test_an_outage_opens_and_a_poisoned_token_does_not_prolong_it(choking,
     authority.down = False
     monkeypatch.setattr(choking.exchange._authority._breaker, "_closed_until", 0.0)
 
-    # The probe after the pause is our own question, whatever the token of the caller is worth.
+    # The probe after the pause is a caller's, and may choke it: then ours counts.
     assert (await choking.call(token=authority.poisoned())).status == 503
     assert (await choking.call(token=authority.issue())).status == 200
     assert choking.counters.read("authority_away") == 0
