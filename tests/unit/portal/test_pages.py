@@ -10,6 +10,8 @@ from django.urls import reverse
 from ams import api as ams_api
 from ams.billing.models import Invoice, InvoiceLine
 from ams.data import SubscriberRef
+from ams.plans.models import Quota
+from ams.plans.specs import QuotaSpec, RateLimitSpec
 from ams.subscriptions.models import Subscriber
 from portal.models import Application
 from tests.factories.catalog import make_plan, make_product, paid_component
@@ -332,3 +334,31 @@ def test_paid_plan_is_described_on_the_product_page(visitor):
     make_plan(slug="paid", name="Paid", components=(paid_component(),))
 
     assert "€0.002" in visitor.get("/apis/orders/").content.decode()
+
+
+def test_every_limit_of_a_plan_is_described_on_the_product_page(visitor):
+    make_plan(
+        rate_limits=(RateLimitSpec(calls=10), RateLimitSpec(name="each", calls=2, per="user")),
+        quotas=(QuotaSpec(calls=100, period="day"), QuotaSpec(name="month", calls=1000)),
+    )
+
+    page = visitor.get("/apis/orders/").content.decode()
+
+    for words in (
+        "10 calls per minute",
+        "2 calls per minute for each of your users",
+        "100 calls per day, then calls stop",
+        "1,000 calls per month, then calls stop",
+    ):
+        assert f"<span>{words}</span>" in page
+
+
+def test_each_quota_has_a_bar(developer, subscription):
+    for period in ("day", "month"):
+        Quota.objects.create(plan_id=subscription.plan.id, name=period, calls=10, period=period)
+
+    page = developer.get(f"/subscriptions/{subscription.id}/").content.decode()
+
+    assert page.count('role="meter"') == 2
+    assert "of 10 calls today" in page
+    assert "of 10 calls this month" in page
