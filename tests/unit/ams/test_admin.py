@@ -189,6 +189,22 @@ def test_api_is_added_with_scopes_and_operations(admin):
     assert found == {"a": ("GET", ["orders:read"]), "b": ("*", [])}
 
 
+def test_websockets_are_allowed_in_admin_and_a_wrong_origin_is_shown_beside_its_field(admin):
+    upstream = save_upstream(spec=upstream_spec())
+    sockets = {"allow_websocket": "on", "websocket_origins": "https://a.example, https://b.example"}
+
+    answer = admin.post("/admin/catalog/api/add/", api_data(upstream, **sockets))
+    assert answer.status_code == 302
+    api = API.objects.get()
+    wrong = sockets | {"websocket_origins": "https://a.example/page"}
+    answer = admin.post(f"/admin/catalog/api/{api.pk}/change/", api_data(upstream, **wrong))
+
+    assert api.allow_websocket
+    assert api.websocket_origins == ["https://a.example", "https://b.example"]
+    assert api.websocket_idle_seconds == 60.0
+    assert errors_in(answer).keys() == {"websocket_origins"}
+
+
 def test_saved_api_can_be_saved_again_unchanged_and_changed(admin):
     api = make_api(openapi={"openapi": "3.0.0", "paths": {}})
     before = version()

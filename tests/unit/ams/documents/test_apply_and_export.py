@@ -64,6 +64,33 @@ def test_export_applied_elsewhere_makes_the_same():
     assert export_document() == exported
 
 
+SOCKETS = """
+upstreams:
+  - {slug: feeds, url: http://h:81, total_timeout_seconds: 90}
+apis:
+  - slug: feeds
+    name: Feeds
+    base_path: /feeds/v1
+    upstream: feeds
+    allow_websocket: true
+    websocket_origins: [https://app.example]
+    websocket_idle_seconds: 60
+"""
+
+
+def test_websockets_and_the_total_limit_are_applied_and_exported():
+    run(SOCKETS)
+
+    api, upstream = API.objects.get(slug="feeds"), Upstream.objects.get(slug="feeds")
+    assert (api.allow_websocket, api.websocket_idle_seconds) == (True, 60.0)
+    assert api.websocket_origins == ["https://app.example"]
+    assert upstream.total_timeout_seconds == 90.0
+    exported = yaml.safe_load(export_document())
+    assert exported["upstreams"][0]["total_timeout_seconds"] == 90.0
+    assert exported["apis"][0]["websocket_origins"] == ["https://app.example"]
+    assert run(SOCKETS) == ()
+
+
 SUBSCRIPTION = """
 subscriptions:
   - client_id: client-1
