@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _TIMEOUT_SECONDS: Final = 1.0
+_MOST_AT_ONCE: Final = 500
 _HEARTBEAT_SECONDS: Final = 1.0
 _ABSENT_AFTER_SECONDS: Final = 10
 _WORKERS_KEY: Final = "tollgate:gateway:workers"
@@ -113,8 +114,10 @@ class LeaseOffice:
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
-        if waiting:
-            task = asyncio.get_running_loop().create_task(self._deliver(waiting))
+        # After an outage each lease has something to say: in pieces, between which calls go on.
+        for start in range(0, len(waiting), _MOST_AT_ONCE):
+            piece = waiting[start : start + _MOST_AT_ONCE]
+            task = asyncio.get_running_loop().create_task(self._deliver(piece))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

@@ -152,3 +152,19 @@ async def test_scripts_are_loaded_again_after_valkey_was_started_anew(nodes, sub
 
     assert await offer(allowance)
     assert nodes[0].counters.read("limits_degraded") == 0
+
+
+async def test_many_callers_owe_after_an_outage_and_all_of_it_is_charged(nodes, subscription_id):
+    node = nodes[0]
+    quota = Quota(100)
+    many = [node.allowance(f"{subscription_id}-{number}", quota) for number in range(1200)]
+    node.office._fail(OSError("gone"))
+    assert all([await offer(allowance) for allowance in many])
+
+    await node.office.beat()
+    await offer(many[0])
+    await asyncio.gather(*node.office._tasks)
+
+    lefts = {allowance.leases()[0].remaining for allowance in many[1:]}
+    assert lefts == {99}
+    assert not any(allowance.leases()[0].owes for allowance in many)
