@@ -18,7 +18,14 @@ from ams.errors import InvalidDocument
 from ams.plans.models import Product
 from tests.factories.catalog import make_plan
 from tests.unit.ams.http.conftest import manager
-from tests.unit.ams.test_admin import PLAN_FIELDS, api_data, errors_in, rows, upstream_data
+from tests.unit.ams.test_admin import (
+    PLAN_FIELDS,
+    api_data,
+    errors_in,
+    limit_rows,
+    rows,
+    upstream_data,
+)
 
 __all__ = ["manager"]
 
@@ -54,9 +61,9 @@ def upstream(name, path, says, *, form_field="", **members):
     return Case(name, "upstreams", row, path, says, form_field=form_field)
 
 
-def plan(name, path, says, *, form=None, form_field="", **members):
+def plan(name, path, says, *, form_field="", **members):
     row = {"product": "orders", "slug": "new", "name": "New"} | members
-    return Case(name, "plans", row, path, says, form or {}, form_field)
+    return Case(name, "plans", row, path, says, form_field=form_field)
 
 
 NOBODY = "http://127.0.0.1:1"  # listens there
@@ -174,6 +181,44 @@ CASES = [
         url=NOBODY,
         health={"path": "/healthz", "interval_seconds": 0.1, "timeout_seconds": 0.1},
     ),
+    plan(
+        "a rate limit of nothing",
+        ("rate_limits", 0, "calls"),
+        "from 1 to",
+        rate_limits=[{"name": "rate", "calls": 0}],
+    ),
+    plan(
+        "a burst of nothing",
+        ("rate_limits", 0, "burst"),
+        "from 1 to",
+        rate_limits=[{"name": "rate", "calls": 10, "burst": 0}],
+    ),
+    plan(
+        "a window of nothing",
+        ("rate_limits", 0, "window_seconds"),
+        "from 1 to",
+        rate_limits=[{"name": "rate", "calls": 10, "window_seconds": 0}],
+    ),
+    plan(
+        "a limit for whom nobody knows",
+        ("rate_limits", 0, "per"),
+        "is not one of",
+        rate_limits=[{"name": "rate", "calls": 10, "per": "planet"}],
+    ),
+    plan(
+        "a quota of nothing",
+        ("quotas", 0, "calls"),
+        "from 1 to",
+        quotas=[{"name": "quota", "calls": 0}],
+    ),
+    plan(
+        "a quota that throttles to what it does not say",
+        ("quotas", 0, "throttle"),
+        "needed where the overage is throttled",
+        quotas=[{"name": "quota", "calls": 10, "overage": "throttle"}],
+        form_field="quotas-0-throttle_calls",
+    ),
+    plan("a time zone that is none", ("timezone",), "time zone", timezone="Mars/Olympus"),
 ]
 
 by_name = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -251,8 +296,9 @@ def _form(case):
     return "/admin/plans/plan/add/", {
         **PLAN_FIELDS,
         **rows("components"),
+        **limit_rows(row.pop("rate_limits", ()), row.pop("quotas", ())),
         "product": product.pk,
-        **{name: value for name, value in row.items() if not isinstance(value, dict | list)},
+        **row,
     }
 
 
