@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from gateway.counters import private_counters
@@ -76,6 +76,7 @@ class CatalogWorld:
         self._count = subscriptions
         self._tables = Tables()
         self._version = 1
+        self._folder = TemporaryDirectory(prefix="tollgate-bench-")
         self._digest = 0
         nobody: Any = _NobodyAsked()
         self._parts = Parts(Upstreams(allow_internal=True), Allowances(nobody), "https://issuer")
@@ -85,7 +86,7 @@ class CatalogWorld:
             exchange=Exchange(
                 cache=self._cache, authority=nobody, issuer="https://issuer", counters=counters
             ),
-            journal=UsageJournal(Path(mkdtemp(prefix="tollgate-bench-")), node="bench"),
+            journal=UsageJournal(Path(self._folder.name), node="bench"),
             counters=counters,
             hosts=["localhost"],
         )
@@ -160,6 +161,7 @@ class CatalogWorld:
     async def close(self) -> None:
         """Close what was opened."""
         await self._parts.upstreams.close()
+        self._folder.cleanup()
 
     def _subscription(self, at: int) -> Subscription:
         return Subscription(
