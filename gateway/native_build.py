@@ -5,6 +5,7 @@ one of other sources or another interpreter, workers run them as they are here.
 """
 
 import hashlib
+import importlib
 import os
 import sys
 import sysconfig
@@ -81,6 +82,26 @@ def is_in_use() -> bool:
     """Whether this process runs compiled modules."""
     module = sys.modules.get("gateway.dataplane.pipeline")
     return module is not None and not str(module.__file__).endswith(".py")
+
+
+def use_here() -> None:
+    """Let this process import from the build; what it has imported before is forgotten.
+
+    Raises FileNotFoundError where there is none.
+    """
+    build = find_build()
+    if build is None:
+        raise FileNotFoundError("The gateway's modules are not compiled: run `make native`.")
+    packages = {
+        "gateway": importlib.import_module("gateway"),
+        "wire": importlib.import_module("wire"),
+    }
+    for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
+        if name not in packages:
+            del sys.modules[name]
+    sys.path.append(str(build))  # the library that all extension modules share lies there
+    for name, package in packages.items():
+        package.__path__ = [str(build / name)]
 
 
 def worker_command(build: Path | None) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -1,7 +1,6 @@
 """What every test has."""
 
 import os
-import sys
 
 import pytest
 from django.core.cache import cache
@@ -9,9 +8,7 @@ from django.core.cache import cache
 if os.environ.get("TOLLGATE_TEST_NATIVE"):  # `make test-native`
     from gateway import native_build
 
-    sys.path.insert(0, str(native_build.find_build()))
-    for name in [name for name in sys.modules if name.partition(".")[0] in {"gateway", "wire"}]:
-        del sys.modules[name]
+    native_build.use_here()
 
 
 @pytest.fixture(autouse=True)

@@ -365,11 +365,8 @@ async def test_an_upstream_that_does_not_answer_in_time_is_504(upstream):
     await harness.upstreams.close()
 
 
-async def test_a_defect_is_500_without_detail(gateway, token, monkeypatch, caplog):
-    def fail(*args, **kwargs):
-        raise RuntimeError("secret cause")
-
-    monkeypatch.setattr(gateway.exchange, "find", fail)
+async def test_a_defect_is_500_without_detail(gateway, token, caplog):
+    gateway.authority.failure = RuntimeError("secret cause")
 
     answer = await gateway.call(token=token)
 
