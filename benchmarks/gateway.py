@@ -18,8 +18,10 @@ from benchmarks import cold_token, gateway_world, measure, peers, report
 from benchmarks.gateway_targets import (
     DIRECT,
     LUA,
+    LUA_AUTH,
     LUA_SAME,
     OURS,
+    OURS_AUTH,
     OURS_LOGGED,
     OURS_PLAIN,
     PROXY,
@@ -74,6 +76,14 @@ SCENARIOS = (
         environ={"BENCH_BODY": "102400"},
     ),
     Scenario("256 connections", "hot.lua", (LUA, OURS), connections=256),
+    Scenario(
+        "forward-auth",
+        "forward_auth.lua",
+        (LUA_AUTH, OURS_AUTH),
+        LUA_AUTH,
+        path="/-/forward-auth",
+        environ={"BENCH_URI": PATH},
+    ),
 )
 Rows = dict[tuple[str, str, str], list[measure.Figure]]
 

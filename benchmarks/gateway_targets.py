@@ -19,9 +19,11 @@ DIRECT = "upstream, direct"
 PROXY = "nginx proxy_pass, no swap"
 LUA = "nginx + Lua, token swap, limit_req"
 LUA_SAME = "nginx + Lua, the same work"
+LUA_AUTH = "nginx + Lua, asked by a proxy"
 OURS = "Tollgate, every stage"
 OURS_PLAIN = "Tollgate, every stage, not compiled"
 OURS_LOGGED = "Tollgate, every stage and access log"
+OURS_AUTH = "Tollgate, asked by a proxy"
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Target:
 
     origin: str
     pid: int
-    admin_port: int = 0
+    forward_auth_port: int = 0
 
 
 @contextmanager
@@ -60,6 +62,9 @@ def start_targets(world: World, *, tls: bool) -> Iterator[dict[str, Target]]:
             origin = f"http://127.0.0.1:{world.origin_port}"
             pid = int((world.work / "origin.pid").read_text())
             targets[DIRECT] = Target(origin, pid)
+            targets[LUA_AUTH] = stack.enter_context(nginx(world, "lua-auth", tls=False))
+            asked = targets[OURS]  # its private port speaks no TLS
+            targets[OURS_AUTH] = Target(f"http://127.0.0.1:{asked.forward_auth_port}", asked.pid)
         yield targets
 
 
@@ -82,13 +87,14 @@ def nginx(world: World, kind: str, *, tls: bool, port: int = 0) -> Iterator[Targ
 @contextmanager
 def gateway(world: World, *, native: str, logs: bool, tls: bool) -> Iterator[Target]:
     """Run our gateway with one worker."""
-    port, admin_port = free_ports(2)
+    port, admin_port, forward_auth_port = free_ports(3)
     name = f"gateway-{native}{'-logged' if logs else ''}{'-tls' if tls else ''}"
     environment = os.environ | {
         "TOLLGATE_HOME": str(world.work / name),
         "TOLLGATE_ISSUER": f"http://127.0.0.1:{world.origin_port}",
         "TOLLGATE_GATEWAY_PORT": str(port),
         "TOLLGATE_GATEWAY_ADMIN_PORT": str(admin_port),
+        "TOLLGATE_GATEWAY_FORWARD_AUTH_PORT": str(forward_auth_port),
         "TOLLGATE_GATEWAY_WORKERS": "1",
         "TOLLGATE_GATEWAY_TLS": "on" if tls else "off",
         "TOLLGATE_GATEWAY_CERT": str(world.work / "cert.pem"),
@@ -105,7 +111,8 @@ def gateway(world: World, *, native: str, logs: bool, tls: bool) -> Iterator[Tar
     try:
         wait_for(port, process)
         _wait_ready(admin_port, process)
-        yield Target(f"{'https' if tls else 'http'}://127.0.0.1:{port}", process.pid, admin_port)
+        origin = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        yield Target(origin, process.pid, forward_auth_port)
     except RuntimeError:
         sys.stderr.write(log_path.read_text()[-4000:])
         raise

@@ -116,7 +116,7 @@ _PROXY = """
 """
 
 # What Kong, APISIX and OpenResty do: the token swapped from a shared dict, introspected on a miss.
-_LUA = """
+_LUA_SWAP = """
   lua_shared_dict tokens 64m;
   limit_req_zone $http_authorization zone=calls:64m rate=1000000r/s;
   upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; keepalive_requests 100000000; }}
@@ -146,6 +146,10 @@ _LUA = """
           jwt = answer.body
           ngx.shared.tokens:set(token, jwt, 300)
         end
+"""
+_LUA = (
+    _LUA_SWAP
+    + """
         ngx.req.set_header("Authorization", "Bearer " .. jwt)
       }}
       proxy_http_version 1.1;
@@ -155,6 +159,20 @@ _LUA = """
   }}
 }}
 """
+)
+# Forward-auth: the proxy that asks is given the JWT and forwards by itself.
+_LUA_AUTH = (
+    _LUA_SWAP
+    + """
+        ngx.header["Authorization"] = "Bearer " .. jwt
+        ngx.header["Content-Length"] = 0
+        return ngx.exit(200)
+      }}
+    }}
+  }}
+}}
+"""
+)
 
 
 # What our gateway does, in Lua: the token's claims are read once and kept, then the operation's
@@ -221,7 +239,13 @@ _LUA_SAME = """
   }}
 }}
 """
-_TEMPLATES = {"origin": _ORIGIN, "proxy": _PROXY, "lua": _LUA, "lua-same": _LUA_SAME}
+_TEMPLATES = {
+    "origin": _ORIGIN,
+    "proxy": _PROXY,
+    "lua": _LUA,
+    "lua-same": _LUA_SAME,
+    "lua-auth": _LUA_AUTH,
+}
 
 
 def render(kind: str, *, work: Path, port: int, values: dict[str, str], tls: bool) -> Path:
