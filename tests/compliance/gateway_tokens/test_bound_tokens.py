@@ -112,9 +112,10 @@ async def test_a_bearer_token_is_refused_as_dpop(gateway, key, is_warm):
     ],
 )
 async def test_a_proof_that_does_not_fit_is_refused(gateway, upstream, key, token, changes):
-    told = challenge(await send(gateway, token, proof_of(key, token, **changes)))
+    answer = await send(gateway, token, proof_of(key, token, **changes))
 
-    assert 'error="invalid_dpop_proof"' in told
+    assert 'error="invalid_dpop_proof"' in challenge(answer)
+    assert answer.problem["type"] == "/problems/invalid-dpop-proof"
     assert not upstream.requests
 
 

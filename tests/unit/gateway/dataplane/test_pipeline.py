@@ -371,6 +371,7 @@ async def test_a_defect_is_500_without_detail(gateway, token, caplog):
     answer = await gateway.call(token=token)
 
     assert answer.status == 500
+    assert answer.problem["type"] == "/problems/internal-error"
     assert b"secret cause" not in answer.body
     assert "secret cause" in caplog.text
 

@@ -107,6 +107,8 @@ async def test_a_body_of_another_length_than_announced_is_400(gateway, token, se
     )
 
     assert answer.status == 400
+    assert answer.problem["type"] == "/problems/incomplete-body"
+    assert answer.value("connection") == "close"
 
 
 @pytest.mark.parametrize(("body", "expected"), [([], b""), ([b"hello"], b"hello")])

@@ -370,6 +370,7 @@ REFUSALS = [
     ("CONNECT localhost:443", "", 501, "method-not-implemented", {b"connection": b"close"}),
     ("BREW /orders/v1/orders/1", "", 501, "method-not-implemented", {b"connection": b"close"}),
     ("GET /nothing", "", 404, "not-found", {}),
+    ("GET http://evil.test/orders/v1/orders/1", "", 421, "misdirected-request", {}),
     (
         "DELETE /orders/v1/orders/1",
         "",
