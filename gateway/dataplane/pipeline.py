@@ -6,13 +6,15 @@
 | check_target      | method, path, query and host are unambiguous     | 400 414 421 501   |
 | find_route        | the operation, on the bytes that are forwarded   | 400 404 405 503, 200 204 |
 | read_bearer       | exactly one token, by its digest                 | 400 401           |
-| exchange_token    | the JWT of this API, and the token's key if any  | 401 503           |
-| authorise         | sign-in, scopes, subscription; (later) policies  | 401 403           |
+| exchange_token    | the JWT of this API, and the token's key if any  | 401 429 503       |
+| authorise         | sign-in, scopes, subscription                    | 401 403           |
+| (later) policies  | Cedar policies                                   |                   |
 | (later) cached    | answer from the response cache                   |                   |
 | take_allowance    | rate limit and quota of the plan                 | 429               |
 | check_body_length | the announced length                             | 413               |
-| (later) shape     | message shaping, upstream credentials, breaker   |                   |
-| forward           | send, stream back, (later) shape the answer      | 400 403 413 426 502 504 |
+| (later) shape     | message shaping, upstream credentials            |                   |
+| (later) choose    | circuit breaking, canaries                       |                   |
+| forward           | send, stream back, (later) shape the answer      | 400 403 413 426 502-504 |
 
 From `authorise` on the subscription is known, and the call is metered whatever becomes of it.
 A stage returns None, or an awaitable where it must wait; the warm path waits for the upstream only.

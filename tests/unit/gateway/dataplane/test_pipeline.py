@@ -110,7 +110,16 @@ async def test_another_scheme_counts_as_no_credentials(gateway):
 
 
 @pytest.mark.parametrize(
-    "value", [b"Bearer ", b"Bearer a b", b"Bearer a,b", b"Bearer a&token_type_hint=x"]
+    "value",
+    [
+        b"Bearer ",
+        b"Bearer a b",
+        b"Bearer a,b",
+        b"Bearer a&token_type_hint=x",
+        b"DPoP ",
+        b"DPoP a b",
+        b"DPoP a=b",
+    ],
 )
 async def test_a_malformed_bearer_is_400(gateway, value):
     answer = await gateway.call(headers=[(b"authorization", value)])
