@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.dataplane.call import Call, Inbound
+from gateway.dataplane.pipeline import STAGES, Stage
+from gateway.dataplane.plane import Plane
 from gateway.dataplane.trusted_hops import TrustedHops
 from gateway.tracing import trace_context
 from gateway.tracing.settings import TraceSettings
@@ -23,6 +25,7 @@ _FIRST_SERVER_ERROR: Final = 500
 _NS: Final = 1_000_000_000
 
 Attributes = dict[str, str | int]
+Serve = Callable[[Inbound, tuple[Stage, ...]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +67,24 @@ class Tracer:
         # Of the last 56 bits of a trace id, which are random (Trace Context §3.2.2.3).
         self._threshold = int(settings.ratio * (1 << 56))
 
-    async def serve(self, serve: Callable[[Inbound], Awaitable[None]], inbound: Inbound) -> None:
+    async def serve(self, serve: Serve, inbound: Inbound) -> None:
         """Let `serve` answer the request, within a trace."""
         trace = self._begin(inbound)
+        if not trace.context.is_sampled:
+            await serve(inbound, STAGES)
+            return
+        seen: list[Call] = []
+
+        def note(plane: Plane, call: Call) -> None:
+            del plane
+            seen.append(call)
+
         try:
-            await serve(inbound)
+            # The call is kept here: a request forgets its own when it is closed.
+            await serve(inbound, (note, *STAGES))
         finally:
-            call = inbound.call
-            if trace.context.is_sampled and call is not None:
-                self._end(trace, call)
+            if seen:
+                self._end(trace, seen[0])
 
     def _begin(self, inbound: Inbound) -> _Trace:
         said = trace_context.read_context(inbound.headers)

@@ -197,7 +197,8 @@ class FakeInbound:
         return waiting
 
     def close(self) -> None:
-        """An answer that is not complete stays so."""
+        """An answer that is not complete stays so; the call is forgotten, as by real requests."""
+        self.call = None
 
     async def leave_when(self, leaves: asyncio.Event) -> None:
         await leaves.wait()

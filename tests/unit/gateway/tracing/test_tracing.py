@@ -9,6 +9,8 @@ import pytest
 
 from gateway.dataplane.pipeline import serve_call
 from gateway.dataplane.trusted_hops import TrustedHops
+from gateway.front import listener
+from gateway.front.shared import Front
 from gateway.tracing import otlp_exporter
 from gateway.tracing.otlp_exporter import OTLPExporter
 from gateway.tracing.settings import TraceSettings, read_settings
@@ -100,6 +102,20 @@ async def test_call_is_two_spans_and_the_upstream_is_told(world, upstream):
         for name in ("startTimeUnixNano", "endTimeUnixNano")
     ]
     assert times[0] <= times[2] <= times[3] <= times[1]
+
+
+async def test_call_of_a_real_connection_is_traced(world):
+    plane = world.gateway.plane
+    front = Front(plane, partial(world.tracer.serve, partial(serve_call, plane)), scheme="http")
+    accepting = await listener.listen(front, listener.open_socket("127.0.0.1", 0), None)
+    reader, writer = await asyncio.open_connection(*accepting.sockets[0].getsockname())
+
+    writer.write(b"GET /nowhere HTTP/1.1\r\nHost: gateway.test\r\nConnection: close\r\n\r\n")
+    await reader.read()
+    writer.close()
+    accepting.close()
+
+    assert [span["kind"] for span in await world.spans()] == [2]
 
 
 async def test_request_to_the_collector_is_otlp_json(world):
