@@ -17,7 +17,7 @@ from gateway.config import IntrospectionSettings
 from gateway.dataplane.guarded_authority import AuthorityFailed, AuthorityRefusedUs, Introspection
 from gateway.dataplane.minted_jwt import read_introspection_document
 from gateway.dataplane.phantom_token import NonsenseAnswer
-from gateway.issuer_metadata import MetadataUnusable, read_metadata
+from gateway.issuer_metadata import MetadataUnusable, is_fetchable, read_metadata
 from gateway.origin_client import Answer, OriginClient, OriginUnreachable
 from wire.introspection import (
     INTROSPECTION_JWT_MEDIA_TYPE,
@@ -82,7 +82,7 @@ class ForeignAuthority:
             return self._url
         try:
             metadata = await read_metadata(self._client, self._settings.issuer)
-            self._url = _endpoint(metadata)
+            self._url = read_endpoint(metadata, self._settings.issuer)
         except (MetadataUnusable, OriginUnreachable) as error:
             if not self._url:
                 raise AuthorityFailed(str(error)) from error
@@ -122,10 +122,16 @@ class ForeignAuthority:
         return envelope.get("token_introspection")
 
 
-def _endpoint(metadata: Mapping[str, Any]) -> str:
+def read_endpoint(metadata: Mapping[str, Any], issuer: str) -> str:
+    """Return where `issuer` is asked. Raises MetadataUnusable.
+
+    Never in plain where the issuer is not: tokens and our secret go there.
+    """
     url = metadata.get("introspection_endpoint")
     if not isinstance(url, str):
         raise MetadataUnusable("discovery: introspection_endpoint is missing.")
+    if issuer.startswith("https:") and not is_fetchable(url):
+        raise MetadataUnusable("discovery: introspection_endpoint: an https URL is needed.")
     return url
 
 

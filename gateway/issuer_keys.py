@@ -140,10 +140,10 @@ async def _fetch(issuer: Issuer, known: _Known) -> JWKS:
     if not url:
         metadata = await read_metadata(client, issuer.issuer)
         url = metadata.get("jwks_uri")
-        if urlsplit(str(url)).hostname != urlsplit(issuer.issuer).hostname:
-            client = known.strict
     if not isinstance(url, str) or not is_fetchable(url):
         raise MetadataUnusable("jwks_uri: an https URL is needed.")
+    if not issuer.jwks_uri and urlsplit(url).hostname != urlsplit(issuer.issuer).hostname:
+        client = known.strict
     answer = await client.request(b"GET", url, [(b"accept", b"application/json")])
     if answer.status != 200:
         raise MetadataUnusable(f"jwks_uri: the answer is {answer.status}.")

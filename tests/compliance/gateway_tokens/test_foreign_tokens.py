@@ -189,6 +189,16 @@ def _key_of(gateway):
     return digest, RESOURCE
 
 
+async def test_a_key_address_that_is_no_url_is_an_issuer_that_is_away(gateway, server, issuer):
+    metadata = server.documents["/.well-known/openid-configuration"]
+    server.documents["/.well-known/openid-configuration"] = {**metadata, "jwks_uri": "https://["}
+
+    answer = await gateway.call(token=server.issue())
+
+    assert answer.status == 503
+    assert answer.value("retry-after") == "1"
+
+
 async def test_a_bound_foreign_token_needs_its_proof(gateway, server):
     key = make_key()
     token = server.issue(cnf={"jkt": key.thumbprint})
