@@ -123,10 +123,12 @@ class Exchange:
         def read(answer: Introspection) -> PhantomToken | None:
             return self._read(answer, resource)
 
+        times_cleared = self.cache.times_cleared
         answer, phantom = await self._authority.ask(token, resource, client, read)
         if answer is None and self.guessing is not None:
             self.guessing.note(client, time.monotonic())
-        return self._keep(digest, resource, phantom, answer)
+        is_cleared = self.cache.times_cleared != times_cleared
+        return self._keep(digest, resource, phantom, answer, is_cleared=is_cleared)
 
     def _read(self, answer: Introspection, resource: str) -> PhantomToken | None:
         expected = Expectations(self._issuer, resource)
@@ -154,12 +156,15 @@ class Exchange:
         resource: str,
         phantom: PhantomToken | None,
         answer: Introspection | None,
+        *,
+        is_cleared: bool,
     ) -> PhantomToken | None:
         now = time.monotonic()
         if phantom is None or answer is None:
             self.cache.remember_bad(digest, resource, now)
             return None
-        if answer.max_age_seconds is not None and answer.max_age_seconds <= 0:
-            # no-store: good for the calls that waited for it, unless it was revoked meanwhile.
+        if is_cleared or (answer.max_age_seconds is not None and answer.max_age_seconds <= 0):
+            # no-store, or the feed begins anew and will not tell what was revoked since the answer:
+            # good for the calls that waited for it, unless it was revoked meanwhile.
             return None if self.cache.is_known_bad(digest, resource, now) else phantom
         return phantom if self.cache.keep(digest, resource, phantom) else None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.counters import Counters
+from gateway.dataplane.allowances import network_of
 from gateway.dataplane.errors import AuthorityUnavailable
 from gateway.dataplane.fair_queue import FairQueue, QueueTooLong
 from gateway.dataplane.phantom_token import Claims, NonsenseAnswer, PhantomToken
@@ -111,13 +112,13 @@ class GuardedAuthority:
     ) -> tuple[Introspection | None, PhantomToken | None]:
         """Return the answer and what `read` makes of it; both None when the token is inactive.
 
-        `client` is the address whose turn it takes. Raises AuthorityUnavailable.
+        `client` is the address whose turn it takes (of IPv6 the /64). Raises AuthorityUnavailable.
         """
         wait = self._breaker.seconds_to_wait(time.monotonic())
         if wait:
             raise AuthorityUnavailable(_UNAVAILABLE, int(wait) + 1)
         try:
-            await self._queue.enter(client)
+            await self._queue.enter(network_of(client))
         except QueueTooLong as error:
             self._counters.add("introspections_crowded_out")
             raise AuthorityUnavailable(_BUSY, 1) from error

@@ -34,6 +34,7 @@ class TokenCache:
         self._tokens: dict[bytes, dict[str, PhantomToken]] = {}
         self._negative: dict[tuple[bytes, str], float] = {}
         self._revoked: dict[bytes, float] = {}
+        self.times_cleared = 0
 
     def __len__(self) -> int:
         return self._entries
@@ -88,7 +89,8 @@ class TokenCache:
             self._revoked[digest] = now + _REVOKED_TTL_SECONDS
 
     def clear(self) -> None:
-        """Drop every exchanged token."""
+        """Drop every exchanged token. Who asks about one just now must not keep the answer."""
+        self.times_cleared += 1
         self._tokens.clear()
         self._bytes = self._entries = 0
 

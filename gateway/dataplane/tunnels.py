@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from gateway.dataplane.call import Call
 from gateway.dataplane.configuration import Configuration
 from gateway.dataplane.decision import decide
-from gateway.dataplane.errors import AuthorityUnavailable, Refusal
+from gateway.dataplane.errors import AuthorityUnavailable, Refusal, TooManyInvalidTokens
 from gateway.dataplane.exchange import Exchange
 from gateway.dataplane.foreign_tokens import is_jwt
 from gateway.dataplane.phantom_token import PhantomToken
@@ -108,7 +108,8 @@ class _Watched:
         call = self._call
         try:
             call.phantom = await self._obtain(grounds.exchange, resource)
-        except AuthorityUnavailable:
+        except (AuthorityUnavailable, TooManyInvalidTokens):
+            # The second is about others of the same address, and says nothing about this token.
             self._be_patient(time.monotonic())
         except Refusal:
             self._tunnel.close(POLICY_VIOLATION, _NOT_VALID)
@@ -137,7 +138,10 @@ class _Watched:
             self._tunnel.close(TRY_AGAIN_LATER, _UNKNOWN)
 
     def _decide(self, grounds: Grounds) -> None:
-        """Authorise the call anew, by the configuration of the moment."""
+        """Authorise the call anew, by the configuration of the moment.
+
+        Another API in the place of this one may be for others: the socket leads to the old one.
+        """
         call, configuration = self._call, grounds.configuration
         assert configuration is not None  # noqa: S101 - there was one when the call came
         try:
@@ -146,6 +150,7 @@ class _Watched:
         except Refusal:
             self._tunnel.close(POLICY_VIOLATION, _NOT_ALLOWED)
             return
-        if not route.api.allow_websocket:
+        is_same = call.route is not None and route.api.id == call.route.api.id
+        if not is_same or not route.api.allow_websocket:
             self._tunnel.close(POLICY_VIOLATION, _NOT_ALLOWED)
         call.configuration, call.route = configuration, route

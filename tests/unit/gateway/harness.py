@@ -259,11 +259,12 @@ class Harness:
         quotas: Iterable[Quota] = (),
         subscriptions: Iterable[Subscription] = (Subscription("sub-1", "client-1", "plan-1"),),
         issuers: tuple[Issuer, ...] = (),
+        api_id: str = "api-1",
         **api_settings,
     ) -> None:
         self.version += 1
         api = API(
-            id="api-1",
+            id=api_id,
             slug="orders",
             name="Orders",
             base_path="/orders/v1",
@@ -281,7 +282,7 @@ class Harness:
             version=self.version,
             apis=(api,),
             upstreams=(self.upstream(),),
-            plans=(Plan("plan-1", "Free", ("api-1",), tuple(rate_limits), tuple(quotas)),),
+            plans=(Plan("plan-1", "Free", (api_id,), tuple(rate_limits), tuple(quotas)),),
             subscriptions=tuple(subscriptions),
             issuers=issuers,
             gateway_url="https://gateway.test",

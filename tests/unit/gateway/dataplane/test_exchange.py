@@ -151,6 +151,22 @@ async def test_an_introspection_under_way_cannot_bring_a_revoked_token_back(
     assert not is_cached(exchange, token)
 
 
+async def test_an_introspection_under_way_is_not_kept_when_the_feed_begins_anew(
+    exchange, authority, cache
+):
+    token = authority.issue()
+    authority.delay_seconds = 0.05
+    flight = asyncio.create_task(obtain(exchange, token))
+    await asyncio.sleep(0.01)
+
+    cache.clear()
+
+    assert (await flight).client_id == "client-1"
+    assert not is_cached(exchange, token)
+    await obtain(exchange, token)
+    assert is_cached(exchange, token)
+
+
 async def test_stale_entries_are_asked_for_again_while_the_feed_is_lost(exchange, authority):
     token = authority.issue()
     await obtain(exchange, token)

@@ -95,14 +95,15 @@ async def test_a_service_that_knows_a_token_which_nobody_has_is_not_alive(chokin
     assert not await guarded._is_alive("https://api.test/orders")
 
 
-async def test_a_flood_from_one_address_makes_others_wait_for_one_answer(choking):
+@pytest.mark.parametrize("address", ["198.51.100.66", "2001:db8:0:1::{:x}"])
+async def test_a_flood_from_one_address_makes_others_wait_for_one_answer(choking, address):
     authority = choking.authority
     authority.delay_seconds = 0.02
     flood = [
         asyncio.create_task(
-            choking.call(token=mint(Prefix.ACCESS_TOKEN).encode(), peer="198.51.100.66")
+            choking.call(token=mint(Prefix.ACCESS_TOKEN).encode(), peer=address.format(at))
         )
-        for _ in range(300)
+        for at in range(300)
     ]
     await asyncio.sleep(0.01)
 

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Response
 
 from gateway.dataplane.guarded_authority import AuthorityFailed
+from gateway.dataplane.guessing import GuessingGuard
 from gateway.front import listener
 from tests.unit.gateway.front import whole_gateway
 from tests.unit.gateway.front.conftest import read_until_closed
@@ -397,11 +398,24 @@ async def test_a_token_service_that_is_away_is_waited_for(gateway):
         assert (await closed_with(client))[0] == 1013
 
 
+async def test_guesses_of_others_at_its_address_do_not_close_a_socket(gateway):
+    gateway.harness.authority.max_age_seconds = 0.2
+    async with open_socket(gateway) as client:
+        guard = gateway.harness.exchange.guessing = GuessingGuard(1)
+        guard.note("127.0.0.1", time.monotonic())
+        await asyncio.sleep(0.8)
+
+        await client.send("still here")
+
+        assert await client.recv() == "still here"
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"subscriptions": ()},
         {"allow_websocket": False},
+        {"api_id": "another-in-its-place"},
     ],
 )
 async def test_a_call_that_would_no_longer_be_allowed_is_closed(gateway, change):
