@@ -9,8 +9,8 @@ import pytest
 from tests.attack.recording_origin import RecordingOrigin
 from tests.proxies.conftest import ENVOY, start
 from tests.unit.gateway.fake_authority import AuthorityServer
+from tests.unit.gateway.gateway_process import Gateway, free_port
 from tests.unit.gateway.harness import RESOURCE
-from tests.unit.gateway.test_server import Gateway, free_port
 from wire.bearer import Prefix, mint
 from wire.gateway_snapshot import API, GatewaySnapshot, Operation, Plan, Subscription, Upstream
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.gateway.fake_authority import AuthorityServer
+from tests.unit.gateway.gateway_process import Echo, Gateway, free_port, make_certificate
 from tests.unit.gateway.harness import RESOURCE
-from tests.unit.gateway.test_server import Echo, Gateway, free_port, make_certificate
 from wire.bearer import Prefix, mint
 from wire.gateway_snapshot import (
     API,

@@ -17,8 +17,7 @@ from ams.documents.apply_document import apply_document
 from ams.errors import InvalidDocument
 from ams.plans.models import Product
 from tests.factories.catalog import make_plan
-from tests.unit.ams.http.conftest import manager
-from tests.unit.ams.test_admin import (
+from tests.unit.ams.admin_forms import (
     PLAN_FIELDS,
     api_data,
     errors_in,
@@ -26,6 +25,7 @@ from tests.unit.ams.test_admin import (
     rows,
     upstream_data,
 )
+from tests.unit.ams.http.conftest import manager
 
 __all__ = ["manager"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.factories.keys import make_key, make_proof
 from tests.unit.gateway.fake_authority import AuthorityServer
-from tests.unit.gateway.test_server import Echo, Gateway, make_certificate, make_snapshot
+from tests.unit.gateway.gateway_process import Echo, Gateway, make_certificate, make_snapshot
 from wire.bearer import Prefix, digest, mint
 
 PATH = "/orders/v1/orders/42"

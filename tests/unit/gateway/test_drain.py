@@ -12,11 +12,10 @@ import h2.connection
 import h2.events
 import pytest
 
-from tests.unit.gateway.test_server import (
-    AuthorityServer,
+from tests.unit.gateway.fake_authority import AuthorityServer, eventually
+from tests.unit.gateway.gateway_process import (
     Echo,
     Gateway,
-    eventually,
     make_certificate,
     make_snapshot,
 )

@@ -6,8 +6,8 @@ import jwt
 import pytest
 
 from tests.unit.gateway.fake_authority import AuthorityServer, eventually
+from tests.unit.gateway.gateway_process import Echo, Gateway, make_certificate, make_snapshot
 from tests.unit.gateway.harness import RESOURCE
-from tests.unit.gateway.test_server import Echo, Gateway, make_certificate, make_snapshot
 
 PATH = "/orders/v1/orders/42"
 

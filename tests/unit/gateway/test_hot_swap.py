@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.gateway.fake_authority import AuthorityServer, eventually
-from tests.unit.gateway.test_server import ROOT, Echo, Gateway, make_certificate, make_snapshot
+from tests.unit.gateway.gateway_process import ROOT, Echo, Gateway, make_certificate, make_snapshot
 from wire.bearer import Prefix, mint
 from wire.gateway_snapshot import API, GatewaySnapshot, Operation, Subscription
 

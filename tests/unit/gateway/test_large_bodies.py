@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.gateway.fake_authority import AuthorityServer
-from tests.unit.gateway.test_server import Gateway, make_certificate
+from tests.unit.gateway.gateway_process import Gateway, make_certificate
 from wire.bearer import Prefix, mint
 from wire.gateway_snapshot import API, GatewaySnapshot, Operation, Plan, Subscription, Upstream
 

@@ -11,8 +11,8 @@ from websockets.sync.client import connect
 from websockets.sync.server import serve
 
 from tests.unit.gateway.fake_authority import AuthorityServer, eventually
+from tests.unit.gateway.gateway_process import Gateway, make_certificate
 from tests.unit.gateway.harness import RESOURCE
-from tests.unit.gateway.test_server import Gateway, make_certificate
 from wire.bearer import Prefix, digest, mint
 from wire.gateway_snapshot import API, GatewaySnapshot, Operation, Plan, Subscription, Upstream
 

@@ -18,7 +18,7 @@ from ams.catalog.specs import HealthSpec, TargetSpec
 from ams.documents.apply_document import apply_document
 from ams.errors import InvalidDocument, InvalidFields
 from tests.factories.catalog import upstream_spec
-from tests.unit.ams.test_admin import errors_in, upstream_data
+from tests.unit.ams.admin_forms import errors_in, upstream_data
 
 pytestmark = pytest.mark.django_db
 

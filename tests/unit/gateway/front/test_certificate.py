@@ -9,7 +9,7 @@ import pytest
 from gateway.front import listener
 from gateway.front.certificate import CertificateWatch
 from tests.unit.gateway.front.conftest import run_server
-from tests.unit.gateway.test_server import make_certificate
+from tests.unit.gateway.gateway_process import make_certificate
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from h2.settings import SettingCodes
 from gateway.dataplane.errors import IncompleteBody
 from gateway.front import listener
 from tests.unit.gateway.front.conftest import run_server
-from tests.unit.gateway.test_server import make_certificate
+from tests.unit.gateway.gateway_process import make_certificate
 
 
 class Client:

@@ -5,10 +5,8 @@ import hashlib
 import ssl
 import time
 from contextlib import suppress
-from functools import partial
 
 import pytest
-from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Response
@@ -16,69 +14,22 @@ from websockets.http11 import Response
 from gateway.dataplane.guarded_authority import AuthorityFailed
 from gateway.dataplane.guessing import GuessingGuard
 from gateway.front import listener
-from tests.unit.gateway.front import whole_gateway
-from tests.unit.gateway.front.conftest import read_until_closed
+from tests.unit.gateway.front.sockets import (
+    ACCEPT,
+    HANDSHAKE,
+    NEXT,
+    NONCE,
+    VERSION_13,
+    Upstream,
+    begin,
+    choose,
+    open_socket,
+    run_gateway,
+    send,
+    switching_then,
+)
+from tests.unit.gateway.gateway_process import make_certificate
 from tests.unit.gateway.raw_upstream import run_raw_upstream
-from tests.unit.gateway.test_server import make_certificate
-from wire.gateway_snapshot import Operation
-
-KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 §1.3, and what has to be said to it
-ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-SWITCHED = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Accept: " + ACCEPT + b"\r\n\r\n"
-)
-FEED = (
-    Operation("feed", "GET", "/feed", ("orders:read",)),
-    Operation("post", "POST", "/feed", ("orders:read",)),
-)
-
-
-run_gateway = partial(whole_gateway.run_gateway, operations=FEED, allow_websocket=True)
-
-
-def open_socket(gateway, token=None, *, ssl=None, headers=(), **settings):
-    token = token or gateway.issue()
-    return connect(
-        f"{'wss' if ssl else 'ws'}://localhost:{gateway.port}/orders/v1/feed",
-        host="127.0.0.1",
-        additional_headers=[("Authorization", f"Bearer {token.decode()}"), *headers],
-        ssl=ssl,
-        proxy=None,
-        **settings,
-    )
-
-
-async def send(gateway, raw: str, *, method="GET") -> bytes:
-    """Send a head of our own and return what comes until the connection closes."""
-    head = f"{method} /orders/v1/feed HTTP/1.1\r\nHost: localhost\r\n"
-    head += f"Authorization: Bearer {gateway.issue().decode()}\r\n"
-    return await gateway.send((head + raw).encode())
-
-
-class Upstream:
-    """A server that echoes, and remembers."""
-
-    def __init__(self):
-        self.requests = []
-        self.closes = []
-        self.open = []
-
-    async def serve(self, connection):
-        self.requests.append(connection.request)
-        self.open.append(connection)
-        try:
-            async for message in connection:
-                await connection.send(message)
-        except ConnectionClosed:
-            pass
-        finally:
-            close = connection.protocol.close_rcvd
-            self.closes.append(close.code if close else None)
-
-
-def choose(connection, offered):
-    return "orders.v2" if "orders.v2" in offered else None
 
 
 @pytest.fixture
@@ -218,12 +169,6 @@ async def test_pages_of_other_origins_are_403(gateway, upstream, origin, status)
         assert answer.status_code == 403
         assert b'"/problems/origin-not-allowed"' in answer.body
         assert upstream.requests == []
-
-
-HANDSHAKE = "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
-NEXT = "GET /none HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-VERSION_13 = "Sec-WebSocket-Version: 13\r\n"
-NONCE = f"Sec-WebSocket-Key: {KEY}\r\n"
 
 
 @pytest.mark.parametrize(
@@ -499,38 +444,6 @@ async def test_a_slow_upstream_slows_the_client():
         assert sent < 60
 
 
-def switching_then(*pieces: bytes, pause=0.05):
-    """Return an answerer that switches, sends pieces and reads no more."""
-
-    async def answer(recorded, writer):
-        writer.write(SWITCHED + pieces[0])
-        for piece in pieces[1:]:
-            await asyncio.sleep(pause)
-            writer.write(piece)
-        await asyncio.sleep(30)
-
-    return answer
-
-
-async def begin(gateway, early=b"", token=None):
-    """Return reader and writer of a client of our own making, after 101."""
-    reader, writer = await gateway.open()
-    head = (
-        f"GET /orders/v1/feed HTTP/1.1\r\nHost: localhost\r\n{HANDSHAKE}"
-        f"Authorization: Bearer {(token or gateway.issue()).decode()}\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
-    )
-    writer.write(head.encode() + early)
-    answer = await reader.readuntil(b"\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n"), answer
-    assert answer.count(b"upgrade: websocket\r\n") == answer.count(b"connection: upgrade\r\n") == 1
-    assert b"content-length" not in answer.lower()
-    return reader, writer
-
-
-CLOSE = b"\x88"
-
-
 @pytest.mark.parametrize("size", [1, 7, 60])
 async def test_frames_sent_with_the_handshake_are_carried_on(gateway, size):
     early = b"\x81\x82\0\0\0\0hi" * 10
@@ -540,89 +453,3 @@ async def test_frames_sent_with_the_handshake_are_carried_on(gateway, size):
 
     assert await asyncio.wait_for(reader.readexactly(40), 5) == b"\x81\x02hi" * 10
     writer.transport.abort()
-
-
-BAD_CLIENT_FRAMES = {
-    b"\x81\x02hi": b"masked",
-    b"\x83\x80\0\0\0\0": b"opcode",
-    b"\x09\x80\0\0\0\0": b"control",
-    b"\x89\xfe\0\x7e\0\0\0\0": b"control",
-    b"\x82\xff\xff" + b"\0" * 11: b"length",
-    b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n": b"opcode",
-}
-
-
-async def test_what_is_no_frame_of_a_client_is_1002_and_not_passed_on():
-    async def record(recorded, writer):
-        writer.write(SWITCHED)
-
-    async with run_raw_upstream() as raw, run_gateway(raw.url) as gateway:
-        raw.answerer = record
-
-        async def refusal_of(frame):
-            reader, writer = await begin(gateway)
-            writer.write(frame)
-            return await read_until_closed(reader)
-
-        answers = await asyncio.gather(*map(refusal_of, BAD_CLIENT_FRAMES))
-
-        for answer, rule in zip(answers, BAD_CLIENT_FRAMES.values(), strict=True):
-            assert answer[:1] == CLOSE
-            assert answer[2:4] == (1002).to_bytes(2, "big")
-            assert rule in answer
-        assert len(raw.requests) == len(BAD_CLIENT_FRAMES)
-
-
-async def test_what_is_no_frame_of_a_server_is_1014_and_not_passed_on():
-    frames = [b"\x81\x82\0\0\0\0hi", b"\x85\x00", b"HTTP/1.1 200 OK\r\n\r\n"]
-
-    async def answer_of(frame):
-        async with run_raw_upstream() as raw, run_gateway(raw.url) as gateway:
-            raw.answerer = switching_then(b"\x81\x02ok", frame)
-            reader, _ = await begin(gateway)
-            return await read_until_closed(reader)
-
-    for answer in await asyncio.gather(*map(answer_of, frames)):
-        assert answer.startswith(b"\x81\x02ok" + CLOSE)
-        assert answer[6:8] == (1014).to_bytes(2, "big")
-
-
-async def test_close_waits_for_the_end_of_the_frame_under_way():
-    async with run_raw_upstream() as raw, run_gateway(raw.url) as gateway:
-        raw.answerer = switching_then(b"\x82\x06abc", b"def\x81\x02no", pause=0.4)
-        reader, writer = await begin(gateway)
-        assert await reader.readexactly(5) == b"\x82\x06abc"
-        gateway.front.say_goodbye()
-
-        answer = await read_until_closed(reader)
-
-        assert answer[:3] == b"def"
-        assert answer[3:4] == CLOSE
-        assert answer[5:7] == (1001).to_bytes(2, "big")
-        assert b"no" not in answer[7:].replace(b"gateway is going", b"")
-        writer.close()
-
-
-async def test_a_frame_that_does_not_end_is_cut():
-    async with run_raw_upstream() as raw, run_gateway(raw.url) as gateway:
-        raw.answerer = switching_then(b"\x82\x06abc")
-        reader, writer = await begin(gateway)
-        gateway.front.say_goodbye()
-
-        answer = await asyncio.wait_for(read_until_closed(reader), 4)
-
-        assert answer == b"\x82\x06abc"
-        writer.close()
-
-
-async def test_a_socket_that_opens_while_the_gateway_winds_down_is_told():
-    async def late(recorded, writer):
-        gateway.front.say_goodbye()
-        await switching_then(b"")(recorded, writer)
-
-    async with run_raw_upstream() as raw, run_gateway(raw.url) as gateway:
-        raw.answerer = late
-        reader, writer = await begin(gateway)
-
-        assert (await read_until_closed(reader))[2:4] == (1001).to_bytes(2, "big")
-        writer.close()
