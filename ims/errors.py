@@ -161,6 +161,10 @@ class TooManySecrets(InvalidRequest):
     """A client has as many secrets as it may have."""
 
 
+class SecretEndFixed(InvalidRequest):
+    """A secret would live on after its end, or end in the past."""
+
+
 class InvalidRequestURI(UnsafeRedirect):
     """RFC 9101 §6.2, RFC 9126 §4: nothing is known about the client behind it, so show a page."""
 

@@ -1,19 +1,23 @@
 """Forms of clients and their policies: what may be set, in the words of the mistake."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
+from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from ims.checks.host_patterns import is_host_pattern
-from ims.models import Client, InitialAccessToken, RegistrationPolicy
+from ims.errors import SecretEndFixed
+from ims.models import Client, ClientSecret, InitialAccessToken, RegistrationPolicy
 from ims.registration_limits import (
     STRANGERS_AUTH_METHODS,
     STRANGERS_GRANT_TYPES,
     SUPPORTED_GRANT_TYPES,
 )
+from ims.services.change_client_secret import check_secret_end
 
 
 def _words(help_text: str, label: str | None = None, *, required: bool = False) -> SimpleArrayField:
@@ -41,6 +45,33 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]  # no generics at r
         if is_first_party and self.instance.registration_source == "cimd":
             raise forms.ValidationError("A metadata document makes nobody our first party.")
         return is_first_party
+
+
+class ClientSecretForm(forms.ModelForm):  # type: ignore[type-arg]  # no generics at run time
+    """A secret's label and its end, which only ever comes closer."""
+
+    class Meta:
+        model = ClientSecret
+        fields = ("label", "expires_at")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        end = self.instance.expires_at
+        if end is not None and end <= timezone.now():
+            for name in ("label", "expires_at"):
+                self.fields[name].disabled = True  # what is posted for them counts for nothing
+
+    def clean_expires_at(self) -> datetime | None:
+        """Refuse what would let the secret live on; a row that was left alone is no change."""
+        expires_at: datetime | None = self.cleaned_data["expires_at"]
+        if "expires_at" not in self.changed_data:  # the page shows whole seconds
+            kept: datetime | None = self.instance.expires_at
+            return kept
+        try:
+            check_secret_end(secret=self.instance, expires_at=expires_at)
+        except SecretEndFixed as error:
+            raise forms.ValidationError(str(error)) from error
+        return expires_at
 
 
 class InitialAccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # no generics at run time

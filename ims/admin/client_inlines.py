@@ -5,6 +5,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import StackedInline, TabularInline
 
+from ims.admin.client_forms import ClientSecretForm
 from ims.models import Client, ClientDocument, ClientSecret
 
 
@@ -12,12 +13,17 @@ class ClientSecretInline(TabularInline):
     """Its secrets, of which only digests are known; deleting one ends it (through the service)."""
 
     model = ClientSecret
-    fields = readonly_fields = ("label", "created_at", "expires_at", "state")
+    form = ClientSecretForm
+    fields = ("label", "expires_at", "created_at", "state")
+    readonly_fields = ("created_at", "state")
     extra = 0
     max_num = 0
     ordering = ("-created_at",)
     hide_title = True
-    verbose_name_plural = "secrets (delete one to end it; the actions of the list make new ones)"
+    verbose_name_plural = (
+        "secrets (label them, let them end sooner, delete one to end it now;"
+        " the actions of the list make new ones)"
+    )
 
     def has_view_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:
         """Whether the page is of a client that authenticates with secrets."""

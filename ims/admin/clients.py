@@ -11,10 +11,11 @@ from unfold.admin import ModelAdmin
 
 from ims.admin.client_forms import ClientForm
 from ims.admin.client_inlines import ClientDocumentInline, ClientSecretInline
-from ims.errors import TooManySecrets
+from ims.errors import SecretEndFixed, TooManySecrets
 from ims.issued_secret import IssuedSecret
 from ims.models import Client
 from ims.services.add_client_secret import add_client_secret
+from ims.services.change_client_secret import change_client_secret
 from ims.services.delete_client import delete_client
 from ims.services.disable_client import disable_client
 from ims.services.enable_client import enable_client
@@ -124,11 +125,18 @@ class ClientAdmin(ModelAdmin):
         formset: Any,
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
-        """End the secrets that were chosen; nothing else on these rows can change."""
-        del request, form, change
+        """End the secrets that were chosen; label others, and let them end sooner."""
+        del form, change
         formset.save(commit=False)
         for secret in formset.deleted_objects:
             revoke_client_secret(secret=secret)
+        for secret, _ in formset.changed_objects:
+            try:
+                change_client_secret(
+                    secret_id=secret.pk, label=secret.label, expires_at=secret.expires_at
+                )
+            except SecretEndFixed as error:  # it was changed since the form was checked
+                messages.error(request, str(error))
 
     @admin.display(description="state")
     def state(self, client: Client) -> str:

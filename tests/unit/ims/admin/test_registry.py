@@ -5,7 +5,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from ims.models import Client, ClientSecret, InitialAccessToken, RevocationEvent
+from ims.errors import SecretEndFixed
+from ims.models import AuditEvent, Client, ClientSecret, InitialAccessToken, RevocationEvent
+from ims.services.change_client_secret import change_client_secret
 from tests.factories.identity import (
     make_access_token,
     make_client,
@@ -17,15 +19,26 @@ from wire import bearer
 pytestmark = pytest.mark.django_db
 
 
-def secret_rows(client, *, delete=()):
-    """Return the form of the secrets on a client's page."""
+def secret_rows(client, *, delete=(), **changes):
+    """Return the form of the secrets on a client's page; `changes` are of the newest."""
     secrets = list(client.secrets.order_by("-created_at"))
     form = {"secrets-TOTAL_FORMS": len(secrets), "secrets-INITIAL_FORMS": len(secrets)}
     for at, secret in enumerate(secrets):
         form |= {f"secrets-{at}-id": secret.pk, f"secrets-{at}-client": client.pk}
         if secret in delete:
             form[f"secrets-{at}-DELETE"] = "on"
-    return form
+        if secret.expires_at is not None:
+            form[f"secrets-{at}-expires_at_0"] = f"{secret.expires_at:%Y-%m-%d}"
+            form[f"secrets-{at}-expires_at_1"] = f"{secret.expires_at:%H:%M:%S}"
+        form[f"secrets-{at}-label"] = secret.label
+    return form | {f"secrets-0-{name}": value for name, value in changes.items()}
+
+
+def ending(moment):
+    """Return what `secret_rows` takes for an end of the newest secret; None: it has none."""
+    if moment is None:
+        return {"expires_at_0": "", "expires_at_1": ""}
+    return {"expires_at_0": f"{moment:%Y-%m-%d}", "expires_at_1": f"{moment:%H:%M:%S}"}
 
 
 def act(admin_client, name, *clients):
@@ -164,6 +177,67 @@ def test_rotation_with_overlap_gives_the_former_secret_a_day(admin_client):
 
     former = known.client.secrets.get(digest=bearer.digest(known.secret))
     assert timedelta(hours=23) < former.expires_at - timezone.now() <= timedelta(hours=24)
+
+
+def test_administrator_labels_a_secret_and_lets_it_end(admin_client):
+    client = make_client().client
+    url = reverse("admin:ims_client_change", args=[client.pk])
+    end = (timezone.now() + timedelta(days=30)).replace(microsecond=0)
+
+    admin_client.post(url, secret_rows(client, label="CI of the shop", **ending(end)))
+
+    secret = client.secrets.get()
+    assert (secret.label, secret.expires_at) == ("CI of the shop", end)
+    event = AuditEvent.objects.get(event="client.secret_rotated", client_id=client.client_id)
+    assert event.detail["label"] == "CI of the shop"
+    assert event.actor
+
+
+@pytest.mark.parametrize("days", [None, -1, 3])
+def test_end_of_a_secret_is_neither_put_off_nor_in_the_past(admin_client, days):
+    client = make_client().client
+    planned = timezone.now() + timedelta(days=2)
+    client.secrets.update(expires_at=planned)
+    url = reverse("admin:ims_client_change", args=[client.pk])
+    end = None if days is None else timezone.now() + timedelta(days=days)
+
+    page = admin_client.post(url, secret_rows(client, label="later", **ending(end)))
+
+    assert page.status_code == 200
+    assert (client.secrets.get().label, client.secrets.get().expires_at) == ("", planned)
+
+
+def test_ended_secret_is_not_revived(admin_client):
+    client = make_client().client
+    over = timezone.now() - timedelta(seconds=5)
+    client.secrets.update(expires_at=over)
+    url = reverse("admin:ims_client_change", args=[client.pk])
+
+    for end in (None, timezone.now() + timedelta(days=1)):
+        admin_client.post(url, secret_rows(client, label="alive", **ending(end)))
+
+    assert (client.secrets.get().label, client.secrets.get().expires_at) == ("", over)
+
+
+def test_secret_that_ended_since_the_form_was_read_stays_so():
+    secret = make_client().client.secrets.get()
+    ClientSecret.objects.update(expires_at=timezone.now())
+
+    with pytest.raises(SecretEndFixed):
+        change_client_secret(secret_id=secret.pk, label="x", expires_at=None)
+
+    assert ClientSecret.objects.get().expires_at is not None
+
+
+def test_row_that_was_left_alone_keeps_its_end_to_the_microsecond(admin_client):
+    client = make_client().client
+    planned = timezone.now().replace(microsecond=123456) + timedelta(days=2)
+    client.secrets.update(expires_at=planned)
+    url = reverse("admin:ims_client_change", args=[client.pk])
+
+    admin_client.post(url, secret_rows(client, label="kept"))
+
+    assert (client.secrets.get().label, client.secrets.get().expires_at) == ("kept", planned)
 
 
 def test_client_without_secrets_gets_none(admin_client):
