@@ -34,6 +34,10 @@ class Invoice(models.Model):
         ]
         ordering = ["-period_start"]
 
+    def __str__(self) -> str:
+        """Return whose it is, of which month: "a@example.com, 2026-11, EUR". May run a query."""
+        return f"{self.subscriber}, {self.period_start:%Y-%m}, {self.currency}"
+
 
 class InvoiceLine(models.Model):
     """One plan component (or one tier of it) for one subscription."""
@@ -51,3 +55,6 @@ class InvoiceLine(models.Model):
 
     class Meta:
         ordering = ["position"]
+
+    def __str__(self) -> str:
+        return self.description

@@ -60,6 +60,15 @@ def test_an_invoice_is_shown_with_its_lines_and_no_way_to_edit_it(sign_in, invoi
     assert "_save" not in page
 
 
+def test_an_invoice_says_whose_it_is_and_of_which_month(sign_in, invoice):
+    page = sign_in("view_invoice").get(f"{LIST}{invoice.pk}/change/").content.decode()
+
+    assert str(invoice) == f"{invoice.subscriber}, 2026-09, KWD"
+    assert str(invoice) in page
+    assert str(invoice.lines.get()).endswith("Base fee")
+    assert "Invoice object" not in page
+
+
 def test_finalize_and_void_follow_each_other(sign_in, invoice):
     client = sign_in("view_invoice", "change_invoice")
 
