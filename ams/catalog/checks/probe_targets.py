@@ -5,18 +5,23 @@ that is rebound, must not make this server ask its own network.
 """
 
 import http.client
+import io
 import socket
 import ssl
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ams.catalog.checks.upstream import is_internal_allowed
 from ams.catalog.specs import UpstreamSpec
 from wire.addresses import may_be_upstream, parse_address
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 # Someone waits for the answer; what needs longer can be saved without being asked.
 MOST_SECONDS: Final = 3.0
@@ -38,6 +43,32 @@ class _Question:
     allow_internal: bool
     ca_pem: str
     seconds: float
+
+
+class _Incoming(io.RawIOBase):
+    """What a target says until a moment of the monotonic clock.
+
+    A time limit of the socket begins anew with each octet: a target that drips would hold a thread
+    for as long as it likes. Raises TimeoutError.
+    """
+
+    def __init__(self, connected: socket.socket, until: float) -> None:
+        self._connected, self._until = connected, until
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """Return the file that http.client asks a socket for."""
+        del mode
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        remaining = self._until - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError
+        self._connected.settimeout(remaining)
+        return self._connected.recv_into(buffer)
 
 
 def probe_targets(specs: Iterable[UpstreamSpec]) -> list[tuple[str, ...]]:
@@ -95,9 +126,10 @@ def _problem(future: "Future[None]") -> str:
 def _ask(question: _Question) -> None:
     parts = urlsplit(question.url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    until = time.monotonic() + question.seconds
     try:
         with _connect(host, port, question) as connected:
-            status = _get(connected, parts.netloc, question.path)
+            status = _get(connected, parts.netloc, question.path, until)
     except TimeoutError as error:
         raise _Unanswered("did not answer in time") from error
     except ssl.SSLCertVerificationError as error:
@@ -134,7 +166,7 @@ def _resolve(host: str, port: int, *, allow_internal: bool) -> str:
     return found[0]
 
 
-def _get(connected: socket.socket, authority: str, path: str) -> int:
+def _get(connected: socket.socket, authority: str, path: str, until: float) -> int:
     connection = http.client.HTTPConnection("unused")
     connection.sock = connected
     connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
@@ -146,8 +178,9 @@ def _get(connected: socket.socket, authority: str, path: str) -> int:
     ):
         connection.putheader(name, value)
     connection.endheaders()
-    response = connection.getresponse()
+    response = http.client.HTTPResponse(_Incoming(connected, until), method="GET")  # type: ignore[arg-type]  # all that it asks of a socket
     try:
+        response.begin()
         return response.status
     finally:
         response.close()

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -89,6 +90,27 @@ def test_slow_target_is_refused_in_time(server):
 
     assert "in time" in refusal(checked(server.url, "/slow", health={"timeout_seconds": 0.1}))
     assert time.monotonic() - started < module.MOST_SECONDS
+
+
+@pytest.mark.parametrize("line", [b"", b"HTTP/1.1 204 No Content\r\n"])
+def test_target_that_never_ends_its_answer_is_left_in_time(line):
+    released = threading.Event()
+
+    def drip(listening):
+        connected, _ = listening.accept()
+        with connected, suppress(OSError):
+            connected.sendall(line)
+            while True:
+                connected.sendall(b"X-A: b\r\n" if line else b"H")
+                time.sleep(0.05)
+        released.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+        assert "in time" in refusal(checked(url, health={"timeout_seconds": 0.3}))
+        assert released.wait(2), "the thread that asks goes on listening"
 
 
 def test_name_server_that_hangs_holds_nobody(monkeypatch):
