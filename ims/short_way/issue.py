@@ -35,6 +35,8 @@ GRANT_TYPE: Final = "client_credentials"
 # Client, scope and resource, as asked for.
 Key = tuple[str, str, str]
 _MOST_REMEMBERED: Final = 1024
+# Of scope and resource together; who asks for more is answered no worse, only later.
+_LONGEST_REMEMBERED: Final = 2048
 _PLACE: Final = "@" * 16  # where the token, or its name in the log, goes
 
 # RFC 6749 §5.1, and Fetch §3.2: as the view has them.
@@ -157,7 +159,12 @@ class ClientTokens:
             return None
 
     def _remember(self, key: Key, decision: Decision) -> None:
-        """Keep what an authenticated client has got; the oldest is forgotten."""
+        """Keep what an authenticated client has got; the oldest is forgotten.
+
+        A scope may be named a thousand times in a form: what is kept has a bound in octets too.
+        """
+        if len(key[1]) + len(key[2]) > _LONGEST_REMEMBERED:
+            return
         if len(self._decisions) >= _MOST_REMEMBERED:
             del self._decisions[next(iter(self._decisions))]
         self._decisions[key] = decision

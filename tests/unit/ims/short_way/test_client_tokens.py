@@ -170,3 +170,12 @@ def test_memory_of_clients_is_bounded(known, monkeypatch):
         return answers
 
     assert [answer.status for answer in asyncio.run(run())] == [200] * 4
+
+
+def test_a_form_of_many_words_is_answered_and_not_remembered(known):
+    form = ISSUE | {"scope": " ".join(["orders:read"] * 1000)}
+
+    before, _, count = ask_around(known, lambda: None, form)
+
+    assert [answer.status for answer in before] == [200] * 3
+    assert count == 6
