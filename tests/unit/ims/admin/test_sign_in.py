@@ -72,6 +72,18 @@ def test_other_factors_keep_the_recovery_codes(admin_client, person, authenticat
     assert left == {Authenticator.Type.WEBAUTHN, Authenticator.Type.RECOVERY_CODES}
 
 
+def test_removal_of_recovery_codes_alone_is_recorded(admin_client, person, authenticator):
+    RecoveryCodes.activate(person)
+    codes = Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES)
+
+    act(admin_client, "remove", codes)
+
+    assert Authenticator.objects.get() == authenticator
+    event = AuditEvent.objects.get(event=Event.MFA_REMOVED)
+    assert (event.subject, event.detail["kind"]) == (str(person.subject), "recovery_codes")
+    assert event.actor
+
+
 def test_signing_out_ends_the_session_itself(admin_client, person):
     browser = Client()
     flow.sign_in(browser, person)
