@@ -14,6 +14,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway.counters import NO_SERIES
+from gateway.dataplane import websocket
 from gateway.dataplane.call import Fields, Inbound
 from gateway.dataplane.errors import BadRequest, NotFound, Refusal, render
 from gateway.dataplane.forward import answer_fields
@@ -47,6 +48,8 @@ _OF_THE_QUESTION: Final = frozenset(
         b"x-original-uri",
     }
 )
+# Whoever called the proxy may have sent it; the proxy itself does not say what it has seen.
+_NOT_FOR_STAGES: Final = _OF_THE_QUESTION | {b"client-cert"}
 _ONLY_QUERY: Final = b"only="
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
@@ -74,7 +77,7 @@ class Question:
         self._statuses = _only(asked.query) if not self._is_by_prefix else frozenset()
         scheme = said.get(b"x-forwarded-proto", b"").lower()
         self.scheme = scheme.decode() if scheme in {b"http", b"https"} else asked.scheme
-        self.headers: Fields = [f for f in asked.headers if f[0] not in _OF_THE_QUESTION]
+        self.headers: Fields = [f for f in asked.headers if f[0] not in _NOT_FOR_STAGES]
         self.headers.append((b"host", said.get(b"x-forwarded-host") or said.get(b"host", b"")))
         if length := said.get(b"x-original-content-length"):
             self.headers.append((b"content-length", length))
@@ -153,9 +156,12 @@ async def serve_question(plane: "Plane", asked: Inbound) -> None:
 def approve(plane: "Plane", call: "Call") -> Awaitable[None] | None:
     """Answer yes, with the fields that the call goes on with.
 
-    It is counted as served: what the upstream makes of it, only the proxy knows.
+    It is counted as served: what the upstream makes of it, only the proxy knows. A proxy that hides
+    Upgrade from us has to know itself which APIs offer WebSockets.
     """
     del plane
+    if call.extras is not None and call.extras.wants_websocket:
+        websocket.check_offer(call)
     call.status = 200
     call.cause = BY_UPSTREAM
     cast("Question", call.inbound).is_approved = True

@@ -99,18 +99,23 @@ async def _run_tunnel(
         ledger.close(plane, call)
 
 
-def _check_handshake(call: Call) -> bytes:
-    """Return the key (§4.2.1). Raises a Refusal."""
+def check_offer(call: Call) -> None:
+    """Raise WebSocketNotAllowed or OriginNotAllowed where the API offers none to this client."""
     assert call.route is not None  # noqa: S101 - find_route came before
     api = call.route.api
     if not api.allow_websocket:
         raise WebSocketNotAllowed(f"{api.name} offers no WebSocket: call it without Upgrade.")
+    if api.websocket_origins:
+        _check_origin(call, api.websocket_origins)
+
+
+def _check_handshake(call: Call) -> bytes:
+    """Return the key (§4.2.1). Raises a Refusal."""
+    check_offer(call)
     if call.method != "GET" or call.chunked or call.content_length:
         raise BadRequest("A WebSocket handshake is a GET without a body (RFC 6455 §4.1).")
     if _only(call, b"sec-websocket-version") != _VERSION:
         raise UpgradeRequired("Sec-WebSocket-Version must be 13.")
-    if api.websocket_origins:
-        _check_origin(call, api.websocket_origins)
     key = _only(call, b"sec-websocket-key")
     try:
         nonce = base64.b64decode(key, validate=True)

@@ -1,11 +1,14 @@
 """The questions of a proxy: what is understood, and which answers mean yes."""
 
+import base64
+import hashlib
 import json
 
 import pytest
 
 from gateway.dataplane.forward_auth import serve_question
-from tests.unit.gateway.harness import FakeInbound, make_jwt
+from gateway.dataplane.trusted_hops import TrustedHops, read_networks
+from tests.unit.gateway.harness import FakeInbound, Harness, make_jwt
 from wire.bearer import Prefix, mint
 from wire.gateway_snapshot import RateLimit
 
@@ -197,6 +200,38 @@ async def test_a_body_that_is_too_large_is_refused_by_its_announced_length(gatew
     )
 
     assert answer.status == 413
+
+
+async def test_a_certificate_in_a_question_is_worth_nothing(upstream):
+    gateway = Harness(upstream.url, hops=TrustedHops(read_networks("10.0.0.0/8")))
+    gateway.configure()
+    digest = hashlib.sha256(b"certificate").digest()
+    bound = gateway.authority.issue(
+        cnf={"x5t#S256": base64.urlsafe_b64encode(digest).rstrip(b"=").decode()}
+    )
+    shown = (b"client-cert", b":" + base64.b64encode(b"certificate") + b":")
+
+    # A proxy that hands on what its client says of itself.
+    claimed = await ask(gateway, bearer(bound), *about(), shown, (b"x-forwarded-for", b"10.1.2.3"))
+
+    assert claimed.status == 401
+
+
+@pytest.mark.parametrize(
+    ("offer", "status"),
+    [
+        ({"allow_websocket": False}, 403),
+        ({"allow_websocket": True}, 200),
+        ({"allow_websocket": True, "websocket_origins": ("https://app.test",)}, 403),
+    ],
+)
+async def test_a_websocket_is_let_on_where_the_api_offers_it(gateway, token, offer, status):
+    gateway.configure(**offer)
+
+    fields = [(b"upgrade", b"websocket"), (b"origin", b"https://evil.test")]
+    answer = await ask(gateway, bearer(token), *about(), *fields)
+
+    assert answer.status == status
 
 
 async def test_the_client_is_who_called_the_proxy(gateway, token):
