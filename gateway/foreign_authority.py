@@ -35,6 +35,7 @@ _ACCEPT: Final = {
 }
 _FORM: Final = (b"content-type", b"application/x-www-form-urlencoded")
 _PATIENCE_SECONDS: Final = 3.0
+_MOST_SECONDS: Final = 6.0
 _DISCOVERY_LIFETIME_SECONDS: Final = 300.0
 _MOST_BYTES: Final = 1024 * 1024
 
@@ -51,7 +52,10 @@ class ForeignAuthority:
             _FORM,
         ]
         self._client = OriginClient(
-            ca_pem=settings.ca_pem, patience_seconds=_PATIENCE_SECONDS, most_bytes=_MOST_BYTES
+            ca_pem=settings.ca_pem,
+            patience_seconds=_PATIENCE_SECONDS,
+            most_seconds=_MOST_SECONDS,
+            most_bytes=_MOST_BYTES,
         )
         self._url = settings.url
         self._url_until = float("inf") if settings.url else 0.0

@@ -25,6 +25,7 @@ from wire.revocation_feed import MalformedFeed, RevocationPage, parse_page
 _FORM: Final = (b"content-type", b"application/x-www-form-urlencoded")
 _JSON: Final = (b"accept", b"application/json")
 _PATIENCE_SECONDS: Final = 3.0
+_MOST_SECONDS: Final = 6.0
 _FEED_WAIT_SECONDS: Final = 20
 _RENEW_EARLY_SECONDS: Final = 30.0
 _DISCOVERY_LIFETIME_SECONDS: Final = 300.0
@@ -40,7 +41,11 @@ class IMSClient:
             b"authorization",
             basic_credentials(config.client_id, config.client_secret),
         )
-        self._quick = OriginClient(ca_pem=config.issuer_ca_pem, patience_seconds=_PATIENCE_SECONDS)
+        self._quick = OriginClient(
+            ca_pem=config.issuer_ca_pem,
+            patience_seconds=_PATIENCE_SECONDS,
+            most_seconds=_MOST_SECONDS,
+        )
         self._patient = OriginClient(
             ca_pem=config.issuer_ca_pem, patience_seconds=_FEED_WAIT_SECONDS + 10.0
         )

@@ -113,6 +113,7 @@ def _open(issuer: Issuer, *, allow_internal: bool) -> OriginClient:
     return OriginClient(
         ca_pem=issuer.ca_pem,
         patience_seconds=_PATIENCE_SECONDS,
+        most_seconds=2 * _PATIENCE_SECONDS,
         most_bytes=_MOST_BYTES,
         judge=partial(may_be_upstream, allow_internal=allow_internal),
     )

@@ -4,6 +4,7 @@ httpx would cost milliseconds of CPU for each introspection; this is the client 
 uses, with one pool per origin and kind of waiting.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -33,13 +34,18 @@ class Answer:
 
 
 class OriginClient:
-    """Sends requests to absolute URLs; the answer must begin within `patience_seconds`."""
+    """Sends requests to absolute URLs.
+
+    The answer must begin within `patience_seconds`, and never stand still for longer. Where calls
+    wait for it, `most_seconds` bounds the whole: what drips is late, though it never stands still.
+    """
 
     def __init__(
         self,
         *,
         ca_pem: str,
         patience_seconds: float,
+        most_seconds: float | None = None,
         most_bytes: int = _MAX_ANSWER_BYTES,
         judge: Judge | None = None,
     ) -> None:
@@ -48,6 +54,7 @@ class OriginClient:
         self._ca_pem = ca_pem
         self._most_bytes = most_bytes
         self._patience_seconds = patience_seconds
+        self._most_seconds = most_seconds
         self._clients: dict[str, UpstreamClient] = {}
 
     async def request(self, method: bytes, url: str, headers: Headers, body: bytes = b"") -> Answer:
@@ -57,10 +64,15 @@ class OriginClient:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
             client = self._clients.get(origin) or self._open(origin)
-            response = await client.send(method, target.encode("ascii"), headers, body)
-            content = response.body
-            if content is None:
-                content = await self._read(response)
+            async with asyncio.timeout(self._most_seconds):
+                response = await client.send(method, target.encode("ascii"), headers, body)
+                content = response.body
+                if content is None:
+                    content = await self._read(response)
+        except TimeoutError as error:
+            raise OriginUnreachable(
+                f"{origin}: the answer took longer than {self._most_seconds} s."
+            ) from error
         except (UpstreamError, ValueError) as error:
             raise OriginUnreachable(f"{origin}: {error}") from error
         if len(content) > self._most_bytes:
@@ -75,11 +87,13 @@ class OriginClient:
     async def _read(self, response: UpstreamResponse) -> bytes:
         """Return the body, a little more than what is allowed where it is longer."""
         content = bytearray()
-        while piece := await response.read():
-            content += piece
-            if len(content) > self._most_bytes:
-                response.abort()
-                break
+        try:
+            while piece := await response.read():
+                content += piece
+                if len(content) > self._most_bytes:
+                    break
+        finally:
+            response.abort()  # a body that is complete keeps its connection
         return bytes(content)
 
     def _open(self, origin: str) -> UpstreamClient:
