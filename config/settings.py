@@ -114,6 +114,8 @@ def _database(url: str) -> dict[str, Any]:
         "HOST": query.pop("host", parts.hostname or ""),
         "PORT": str(parts.port or query.pop("port", "")),
         "CONN_MAX_AGE": 0,
+        # A restart of PostgreSQL costs nobody an answer: the pool looks before it lends.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **query,
             "pool": {"min_size": 1, "max_size": env.integer("TOLLGATE_DATABASE_POOL", 20)},

@@ -86,6 +86,9 @@ def _check_clients(spec: IssuerSpec, checks: FieldChecks) -> None:
 def _check_certificates(spec: IssuerSpec, checks: FieldChecks) -> None:
     if not spec.ca_pem:
         return
+    if not spec.ca_pem.isascii():
+        checks.add("PEM is plain ASCII.", "ca_pem")
+        return
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=spec.ca_pem)
     except (ssl.SSLError, ValueError):

@@ -156,6 +156,7 @@ def test_unusable_demands_are_refused_by_field(changes, name):
         ({"client_id_claim": ""}, "client_id_claim"),
         ({"clients": (IssuerClientSpec(client_id="", subscribed_as="x"),)}, "clients[0].client_id"),
         ({"ca_pem": "x"}, "ca_pem"),
+        ({"ca_pem": "\u00ee"}, "ca_pem"),
     ],
 )
 def test_an_unusable_issuer_is_refused_by_field(changes, name):
