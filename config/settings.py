@@ -113,9 +113,7 @@ def _database(url: str) -> dict[str, Any]:
         "PASSWORD": urllib.parse.unquote(parts.password or ""),
         "HOST": query.pop("host", parts.hostname or ""),
         "PORT": str(parts.port or query.pop("port", "")),
-        "CONN_MAX_AGE": 0,
-        # A restart of PostgreSQL costs nobody an answer: the pool looks before it lends.
-        "CONN_HEALTH_CHECKS": True,
+        "CONN_HEALTH_CHECKS": True,  # by the pool: a restart of PostgreSQL costs nobody a 500
         "OPTIONS": {
             **query,
             "pool": {"min_size": 1, "max_size": env.integer("TOLLGATE_DATABASE_POOL", 20)},

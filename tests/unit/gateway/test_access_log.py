@@ -91,3 +91,23 @@ async def test_trace_that_is_malformed_is_none(gateway, lines):
     await gateway.call(headers=[(b"traceparent", b"junk")])
 
     assert [line["trace_id"] for line in await lines()] == [""]
+
+
+@pytest.mark.parametrize(
+    "path", [b'/a"b', b"/a\\b", b"/\xff\xfe", b"/\x01", b"/%22", "/ä".encode()]
+)
+async def test_line_is_json_whatever_was_asked_for(gateway, lines, path):
+    await gateway.call(path)
+
+    (line,) = await lines()
+    assert line["path"].encode("latin-1") == path
+    assert line["status"] in {400, 404}
+
+
+async def test_method_and_address_cannot_break_out_of_the_line(gateway, lines):
+    await gateway.call(method='G"T', peer='203.0.113.9","status":"200')
+
+    (line,) = await lines()
+    assert line["method"] == 'G"T'
+    assert line["client"] == '203.0.113.9","status":"200'
+    assert line["status"] == 400
