@@ -29,6 +29,9 @@ _SUBSCRIPTIONS: Final = "subscriptions"
 # Above this everything is sent: it is read in slices, and costs little more.
 _MOST_TOUCHED: Final = 20_000
 
+# A gateway names the version that it holds, and may name any: each has a document of its own.
+_MOST_DOCUMENTS: Final = 64
+
 Touched = set[tuple[str, str]]  # kind and id
 
 
@@ -82,11 +85,15 @@ class SnapshotState:
     def document(self, after: int | None) -> bytes:
         """Return what leads from version `after` to the present one; None: everything. Blocks."""
         known = self._documents.get(after)
-        if known is None:
-            touched = None if after is None else self._touched_since(after)
-            known = self._everything() if touched is None else self._change(after, touched)
-            self._documents[after] = known
-        return known
+        if known is not None:
+            return known
+        touched = None if after is None else self._touched_since(after)
+        if touched is None and after is not None:
+            return self.document(None)
+        made = self._everything() if touched is None else self._change(after, touched)
+        if after is None or len(self._documents) < _MOST_DOCUMENTS:
+            self._documents[after] = made
+        return made
 
     def _read_newer_subscriptions(self) -> list[SubscriptionRow] | None:
         """Return the subscriptions that were changed, or None when somebody did not say so."""

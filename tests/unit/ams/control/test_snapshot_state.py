@@ -5,7 +5,7 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
-from ams.catalog.models import API, Scope, Upstream
+from ams.catalog.models import API, ConfigurationVersion, Scope, Upstream
 from ams.catalog.services.raise_configuration_version import raise_configuration_version
 from ams.http import read_configuration as module
 from ams.http.snapshot_state import SnapshotState, build_snapshot
@@ -249,6 +249,28 @@ def test_a_gateway_that_is_several_versions_behind_gets_one_change():
 
     assert (now.version, len(now.rows["subscriptions"])) == (8, 3)
     assert now.digest == _whole(build_snapshot()).digest
+
+
+def test_gateways_of_many_old_versions_share_one_whole():
+    set_version(2000)
+    state = build_snapshot()
+
+    for after in range(1, 1000):
+        assert state.document(after) is state.document(None)
+
+
+def test_of_changes_only_so_many_are_kept():
+    plan = make_plan()
+    set_version(5)
+    ConfigurationVersion.objects.update(version=2000)
+    make_subscription(plan=plan, changed_in_version=_raise(catalog_stays=True))
+    state = build_snapshot()
+    changes = {after: state.document(after) for after in range(1000, 1100)}
+
+    kept = [after for after, document in changes.items() if state.document(after) is document]
+
+    assert all(read_head(document).since == after for after, document in changes.items())
+    assert 0 < len(kept) < 100
 
 
 def test_a_process_that_has_just_started_sends_changes_of_subscriptions_alone():
