@@ -29,7 +29,9 @@ class BearerAuthentication(BaseAuthentication):
             raise InvalidRequest("What follows Bearer in the Authorization header is not a token.")
         info = introspect_bearer(token.strip(" "), resource=f"{settings.ISSUER}/api")
         if not info.active:
-            raise InvalidToken("The access token is expired, revoked or not made for this API.")
+            raise InvalidToken(
+                "The access token is expired, revoked, bound to a key or not made for this API."
+            )
         return info, info
 
     def authenticate_header(self, request: Request) -> str:

@@ -62,6 +62,9 @@ def _from_answer(answer: Any, resource: str) -> BearerInfo:
     audience = answer.get("aud")
     if resource not in (audience if isinstance(audience, list) else [audience]):
         return INACTIVE
+    # RFC 9449 §7.1: bound to a key, of which nothing is proved here; a thief could send it as well.
+    if answer.get("cnf") is not None:
+        return INACTIVE
     return BearerInfo(
         active=True,
         scopes=frozenset(str(answer.get("scope", "")).split()),

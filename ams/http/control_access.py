@@ -50,7 +50,9 @@ def require_gateway(authorization: list[str]) -> BearerInfo:
     except RedisError as error:
         raise TokenServiceUnavailable("The cache of introspections does not answer.") from error
     if not info.active:
-        raise InvalidToken("The access token is expired, revoked or not made for this API.")
+        raise InvalidToken(
+            "The access token is expired, revoked, bound to a key or not made for this API."
+        )
     if SCOPE not in info.scopes:
         raise InsufficientScope(f"The scope {SCOPE!r} is needed.", scope=SCOPE)
     return info

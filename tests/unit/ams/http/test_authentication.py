@@ -50,6 +50,7 @@ def test_refusal_of_a_change_asks_the_token_service_once(token_service, method):
         {"aud": None},
         {"exp": None},
         {"active": "yes"},
+        {"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}},
     ],
 )
 def test_token_that_is_not_good_here_is_invalid(token_service, claims):
