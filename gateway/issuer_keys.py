@@ -61,11 +61,14 @@ class IssuerKeys:
     async def keys_of(self, issuer: Issuer) -> JWKS:
         """Return the key set, at most a few minutes old if the issuer answers.
 
+        An issuer that did not answer last time is asked again without waiting for it.
         Raises KeysUnavailable when it never did.
         """
         known = self._find(issuer)
         if time.monotonic() >= known.fresh_until:
-            await self._read_shared(issuer, known)
+            reading = self._begin_reading(issuer, known)
+            if known.keys is None or not known.has_failed:
+                await asyncio.shield(reading)
         if known.keys is None:
             raise KeysUnavailable(f"The keys of {issuer.slug} cannot be read.")
         return known.keys
@@ -78,7 +81,8 @@ class IssuerKeys:
         known = self._find(issuer)
         is_recent = time.monotonic() - known.asked_at < COOLDOWN_SECONDS
         if not is_recent:
-            await self._read_shared(issuer, known)
+            # Shielded: one caller that goes away must not fail the others.
+            await asyncio.shield(self._begin_reading(issuer, known))
         if known.has_failed:
             raise KeysUnavailable(f"The keys of {issuer.slug} cannot be read.")
         return None if is_recent else known.keys
@@ -102,11 +106,10 @@ class IssuerKeys:
             self._known[issuer] = known
         return known
 
-    async def _read_shared(self, issuer: Issuer, known: _Known) -> None:
+    def _begin_reading(self, issuer: Issuer, known: _Known) -> "asyncio.Task[None]":
         if known.reading is None:
             known.reading = asyncio.get_running_loop().create_task(_read(issuer, known))
-        # Shielded: one caller that goes away must not fail the others.
-        await asyncio.shield(known.reading)
+        return known.reading
 
 
 def _open(issuer: Issuer, *, allow_internal: bool) -> OriginClient:

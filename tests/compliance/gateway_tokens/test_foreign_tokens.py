@@ -199,6 +199,21 @@ async def test_a_key_address_that_is_no_url_is_an_issuer_that_is_away(gateway, s
     assert answer.value("retry-after") == "1"
 
 
+async def test_an_issuer_that_hangs_keeps_no_token_waiting_whose_key_is_known(
+    gateway, server, issuer
+):
+    assert (await gateway.call(token=server.issue())).status == 200
+    known = gateway.keys._known[issuer]
+    known.fresh_until, known.has_failed = 0.0, True  # five minutes later, and it was away before
+    server.delay_seconds = 0.5
+
+    assert (await gateway.call(token=server.issue())).status == 200
+
+    assert known.reading is not None
+    await known.reading
+    assert not known.has_failed
+
+
 async def test_a_bound_foreign_token_needs_its_proof(gateway, server):
     key = make_key()
     token = server.issue(cnf={"jkt": key.thumbprint})
