@@ -5,16 +5,23 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from ims.models import AccessToken, RevocationEvent
+from ims.models import AccessToken, Client, RevocationEvent
 from ims.queries.live_tokens import is_live
 from ims.services.delete_expired_revocations import delete_expired_revocations
 from ims.services.disable_client import disable_client
 from ims.services.enable_client import enable_client
+from ims.services.issue_client_token import issue_client_token
 from ims.services.revoke_access_token import revoke_access_token
 from ims.services.revoke_client_tokens import revoke_client_tokens
 from ims.services.revoke_grant import revoke_grant
 from ims.services.write_revocation_events import write_revocation_events
-from tests.factories.identity import make_access_token, make_client, make_grant, make_user
+from tests.factories.identity import (
+    make_access_token,
+    make_client,
+    make_grant,
+    make_resource,
+    make_user,
+)
 from wire import bearer
 
 
@@ -79,6 +86,31 @@ def test_enabled_client_does_not_get_its_tokens_back():
     record.refresh_from_db()
     assert client.disabled_at is None
     assert record.revoked_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_token_that_was_being_issued_during_the_stop_does_not_come_to_life():
+    make_resource()
+    client = make_client(scopes=["orders:read"]).client
+    issued, authenticated = [], Client.objects.get(pk=client.pk)
+
+    def issue():
+        issued.append(issue_client_token(client=authenticated).access_token)
+        connection.close()
+
+    with transaction.atomic():
+        disable_client(client=client)
+        issuing = threading.Thread(target=issue)
+        issuing.start()
+        issuing.join(0.3)
+        assert not issued, "it waits for the stop"
+    issuing.join()
+    assert AccessToken.objects.get().revoked_at is None  # refused only because its client is
+
+    enable_client(client=client)
+
+    assert AccessToken.objects.get().revoked_at is not None
+    assert bearer.digest(issued[0]) in digests_on_the_feed()
 
 
 @pytest.mark.django_db
