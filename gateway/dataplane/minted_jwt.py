@@ -31,6 +31,12 @@ from wire.jws import thumbprint
 _ALGORITHM: Final = "ES256"
 # What an API may want to know beside the required claims of RFC 9068 §2.2.
 _COPIED: Final = ("username", "acr", "amr", "auth_time", "cnf", "act")
+# What servers say of the kind of a token (RFC 7662 §2.2; Hydra; Keycloak), for access tokens.
+_KINDS: Final[Mapping[str, frozenset[str]]] = {
+    "token_type": frozenset({"bearer", "dpop", "access_token"}),
+    "token_use": frozenset({"access_token", "access"}),
+    "typ": frozenset({"bearer", "dpop", "jwt", "at+jwt", "application/at+jwt"}),
+}
 
 
 class JWTMint:
@@ -58,8 +64,11 @@ class JWTMint:
 
         RFC 7662 §2.2 makes `iss`, `aud` and `exp` optional: what is said is checked. A token that
         names no audience is one that its issuer restricts to none; scopes and subscription decide.
-        Raises NonsenseAnswer.
+        Servers call refresh tokens active, too (§2.1): such a token is for no API. Raises
+        NonsenseAnswer.
         """
+        if not _is_access_token(document):
+            return None
         audience = document.get("aud", expected.resource)
         if expected.resource not in (audience if isinstance(audience, list) else [audience]):
             return None  # an honest answer about a token that belongs elsewhere
@@ -108,6 +117,14 @@ class JWTMint:
             return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers=headers).encode()
         except (TypeError, ValueError) as error:
             raise NonsenseAnswer("A claim cannot be written as JSON.") from error
+
+
+def _is_access_token(document: Claims) -> bool:
+    return all(
+        str(document[name]).lower() in kinds
+        for name, kinds in _KINDS.items()
+        if document.get(name) is not None
+    )
 
 
 def read_introspection_document(document: object) -> Mapping[str, object] | None:
