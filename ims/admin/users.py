@@ -12,6 +12,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from ims.audit.events import Event
 from ims.models import User
+from ims.services.activate_person import activate_person
 from ims.services.change_password import change_password
 from ims.services.deactivate_person import deactivate_person
 from ims.services.end_person_access import end_person_access
@@ -70,7 +71,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # no ge
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Let the chosen people sign in again; what they held before stays revoked."""
-        messages.success(request, f"Activated: {queryset.update(is_active=True)}.")
+        activated = sum(activate_person(user=person) for person in queryset)
+        messages.success(request, f"Activated: {activated}.")
 
     @admin.action(description="Revoke what applications hold", permissions=["change"])
     def end_access(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -17,6 +17,7 @@ class Event(TextChoices):
     REAUTHENTICATED = "person.reauthenticated", "Proved again who they are"
     SIGNED_UP = "person.signed_up", "Sign-up"
     PERSON_CREATED = "person.created", "Person created"
+    PERSON_ACTIVATED = "person.activated", "Person activated"
     PERSON_DEACTIVATED = "person.deactivated", "Person deactivated"
     EMAIL_VERIFIED = "person.email_verified", "E-mail address verified"
     EMAIL_CHANGED = "person.email_changed", "E-mail addresses changed"

@@ -5,7 +5,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from ims.models import Client, Consent, Grant, ProtectedResource, SigningKey, User
+from ims.models import AuditEvent, Client, Consent, Grant, ProtectedResource, SigningKey, User
 from ims.services.create_administrator import create_administrator
 from ims.services.create_signing_key import create_signing_key
 from ims.services.replace_compromised_keys import replace_compromised_keys
@@ -94,6 +94,18 @@ def test_person_is_deactivated_with_everything_granted(browser, grant):
     grant.refresh_from_db()
     assert grant.revoked_at is not None
     assert not User.objects.get(pk=grant.user.pk).is_active
+
+
+def test_activation_of_a_person_is_recorded_once(browser, grant):
+    run(browser, grant.user, "deactivate")
+
+    run(browser, grant.user, "activate")
+    run(browser, grant.user, "activate")
+
+    assert User.objects.get(pk=grant.user.pk).is_active
+    event = AuditEvent.objects.get(event="person.activated")
+    assert event.subject == str(grant.user.subject)
+    assert event.actor
 
 
 def test_administrator_cannot_lock_themselves_out(browser, administrator):
