@@ -65,6 +65,7 @@ class Config:
     allows_internal_upstreams: bool = False  # for all, whatever they say themselves
     forward_auth_bind: str = "127.0.0.1"
     forward_auth_port: int = 0  # 0: nobody is answered
+    connections_per_address: int = 2000  # of one worker; 0: no bound
 
     introspection: IntrospectionSettings | None = None  # None: our own token service
     signing_key: Path = Path()
@@ -143,6 +144,7 @@ def load() -> Config:
         native=native,
         forward_auth_bind=_text("TOLLGATE_GATEWAY_FORWARD_AUTH_BIND", "127.0.0.1"),
         forward_auth_port=_integer("TOLLGATE_GATEWAY_FORWARD_AUTH_PORT", 0),
+        connections_per_address=_integer("TOLLGATE_GATEWAY_CONNECTIONS_PER_ADDRESS", 2000),
     )
 
 

@@ -43,6 +43,7 @@ _COUNTERS: Final = {
     "dpop_replays_local": "DPoP proofs checked by one worker's memory: Valkey was away.",
     "upstream_errors": "Calls that the upstream did not answer properly.",
     "client_disconnects": "Calls whose client went away.",
+    "connections_refused": "Connections above what one address may have.",
     "internal_errors": "Calls that failed inside the gateway.",
     "request_bytes": "Body bytes received from clients.",
     "response_bytes": "Body bytes sent to clients.",

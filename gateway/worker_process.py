@@ -21,6 +21,7 @@ from gateway.dataplane.pipeline import serve_call
 from gateway.dataplane.usage_journal import UsageJournalUnusable
 from gateway.front import listener
 from gateway.front.certificate import CertificateWatch
+from gateway.front.limits import Limits
 from gateway.front.shared import Front
 from gateway.signing_key import SigningKeyUnusable
 from gateway.worker import Worker
@@ -62,16 +63,7 @@ async def _serve(settings: Config) -> None:
     loop.add_signal_handler(signal.SIGHUP, watch.reload if watch else lambda: None)
     worker = Worker(settings)
     await worker.start()
-    plane = worker.plane
-    serve = partial(serve_call, plane)
-    if worker.tracing is not None:
-        serve = partial(worker.tracing.tracer.serve, serve)
-    calls = Front(plane, serve, scheme="https" if context else "http")
-    sockets = _listening_sockets(settings)
-    entrances = [await _open(calls, sockets[0], context)]
-    if settings.forward_auth_port:
-        questions = Front(plane, partial(serve_question, plane), scheme="http")
-        entrances.append(await _open(questions, sockets[1], None))
+    entrances = await _open_entrances(worker, settings, context)
     watching = asyncio.create_task(watch.run()) if watch is not None else None
     _settle()
     await stop.wait()
@@ -95,6 +87,25 @@ class _Entrance:
     front: Front
     server: asyncio.Server
     keeping_time: asyncio.Task[None]
+
+
+async def _open_entrances(
+    worker: Worker, settings: Config, context: ssl.SSLContext | None
+) -> list[_Entrance]:
+    """Take calls, and questions of proxies where they are asked for."""
+    plane, sockets = worker.plane, _listening_sockets(settings)
+    serve = partial(serve_call, plane)
+    if worker.tracing is not None:
+        serve = partial(worker.tracing.tracer.serve, serve)
+    limits = Limits(connections_per_address=settings.connections_per_address)
+    calls = Front(plane, serve, scheme="https" if context else "http", limits=limits)
+    entrances = [await _open(calls, sockets[0], context)]
+    if settings.forward_auth_port:
+        limits = Limits(connections_per_address=0)  # all are of the proxy
+        answer = partial(serve_question, plane)
+        questions = Front(plane, answer, scheme="http", limits=limits)
+        entrances.append(await _open(questions, sockets[1], None))
+    return entrances
 
 
 async def _open(

@@ -19,6 +19,7 @@ class Limits:
     # Chunk headers, extensions and trailers: this much, and as much again for each body byte.
     chunk_overhead_bytes: int = 16 * 1024
     chunk_overhead_per_byte: int = 8
+    connections_per_address: int = 2000  # of one worker; 0: no bound
     streams: int = 100  # at once, of one HTTP/2 connection
     nuisances: int = 200  # HTTP/2 frames that cost us work and them none, in ten seconds
 

@@ -82,17 +82,23 @@ async def listen(
 class Doorway(asyncio.Protocol):
     """A connection until it is known what it speaks: by ALPN over TLS, else by its first bytes."""
 
-    __slots__ = ("_first", "_front", "_transport", "deadline", "write_deadline")
+    __slots__ = ("_first", "_front", "_transport", "deadline", "peer", "write_deadline")
 
     def __init__(self, front: Front) -> None:
         self._front = front
         self._first = b""
+        self.peer = ""
         self._transport: asyncio.Transport | None = None
         self.deadline = front.now + front.limits.idle_seconds
         self.write_deadline = NEVER
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0] if isinstance(peer, tuple) else ""
+        if not self._front.admits(self.peer):
+            self.abort()
+            return
         tls = transport.get_extra_info("ssl_object")
         if tls is None:
             self._front.connections.add(self)

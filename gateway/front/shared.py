@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import Any, Final, Protocol
@@ -67,6 +68,8 @@ class Front:
         self.limits = limits or Limits()
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
+        self._crowd: dict[str, int] = {}  # connections by address, as of `_counted_at`
+        self._counted_at = 0.0
         self.is_winding_down = False
         self.now = self.loop.time()  # half a second old at most: asking costs more than a look
         self.date = b""
@@ -80,6 +83,25 @@ class Front:
         """
         if self.scheme == "http":
             transport.set_write_buffer_limits(high=0)
+
+    def admits(self, peer: str) -> bool:
+        """Whether one more connection of the address is taken; trusted hops are exempt.
+
+        Counted when there are so many at all, and anew half a second later: what has closed since
+        counts until then.
+        """
+        most = self.limits.connections_per_address
+        if not most or len(self.connections) < most or self.plane.hops.trusts(peer):
+            return True
+        if self._counted_at != self.now:
+            self._counted_at = self.now
+            self._crowd = Counter(getattr(one, "peer", "") for one in self.connections)
+        count = self._crowd.get(peer, 0)
+        if count >= most:
+            self.plane.counters.add("connections_refused")
+            return False
+        self._crowd[peer] = count + 1
+        return True
 
     async def run(self) -> None:
         """Keep time for ever."""
