@@ -16,7 +16,7 @@ from gateway.dataplane.errors import HeadersTooLarge, Refusal, URITooLong
 from gateway.front import answer_head, request_head
 from gateway.front.errors import BadFraming, RequestTimedOut
 from gateway.front.http1_request import Http1Request
-from gateway.front.limits import NEVER
+from gateway.front.limits import BODY_TOO_SLOW, NEVER
 from gateway.front.shared import Front, Successor
 
 _RESET: Final = struct.pack("ii", 1, 0)  # on, for 0 s
@@ -53,6 +53,7 @@ class Http1Connection:
         "_tail",
         "_target",
         "_transport",
+        "_waited",
         "body_error",
         "deadline",
         "front",
@@ -70,6 +71,7 @@ class Http1Connection:
     _left: int  # of a body with a length; -1 for chunks
     _tail: bytes  # the last bytes of chunks, where an empty line may have begun
     _fed_bytes: int
+    _waited: float  # s, for the body
     _body_bytes: int
     _buffered: int
     _is_answered: bool  # the rest of the body is for nobody
@@ -167,7 +169,7 @@ class Http1Connection:
         elif self._is_closing or self.write_deadline < self.front.now:
             self.abort()
         elif self._reader is not None:
-            self._break_body(RequestTimedOut("The request's body stood still."))
+            self._break_body(RequestTimedOut(BODY_TOO_SLOW))
         elif self._current is None and self._head:
             self._refuse(RequestTimedOut("The request's head took too long."))
         elif self._has_eof and self._current is not None and self.has_whole_request:
@@ -210,6 +212,7 @@ class Http1Connection:
         self._head = self._target = self._tail = b""
         self._has_head = self.has_whole_request = self._is_answered = False
         self._fed_bytes = self._body_bytes = self._buffered = 0
+        self._waited = 0.0
         self.body_error = None
         self.keeps = True
         if self._headers:
@@ -386,11 +389,13 @@ class Http1Connection:
 
     async def wait_for_body(self) -> None:
         """Wait until something about the body has changed."""
-        self._reader = self.front.loop.create_future()
-        self.deadline = self.front.now + self.front.limits.body_stall_seconds
+        loop = self.front.loop
+        self._reader, since = loop.create_future(), loop.time()
+        self.deadline = since + self.front.limits.patience(self._fed_bytes, self._waited)
         try:
             await self._reader
         finally:
+            self._waited += loop.time() - since
             self._reader = None
             self.deadline = NEVER
 

@@ -13,6 +13,7 @@ from gateway.dataplane.call import Call, Fields
 from gateway.dataplane.errors import BadRequest, IncompleteBody, Refusal
 from gateway.front import answer_head, request_head
 from gateway.front.errors import BadFraming, RequestTimedOut
+from gateway.front.limits import BODY_TOO_SLOW
 from gateway.front.shared import Front, Successor
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Http2Request:
         self._outbox = bytearray()
         self._room: asyncio.Future[None] | None = None
         self._waits_since = 0.0  # for the body, or for room in the window
+        self._come = 0  # bytes of the body
+        self._waited = 0.0  # s, for them
         self._has_begun = self._has_no_body = self._is_finished = self._is_over = False
 
     async def read(self) -> bytes:
@@ -158,6 +161,7 @@ class Http2Request:
     def take(self, data: bytes, flow_controlled_length: int) -> None:
         """Keep a piece of the body; the client's window stays smaller until it is read."""
         self._unread += flow_controlled_length
+        self._come += len(data)
         if self._is_finished:
             self.give_back_window()
         elif data:
@@ -193,8 +197,8 @@ class Http2Request:
     def check_progress(self) -> None:
         """End what a client has kept waiting for too long."""
         limits, waited = self._front.limits, self._front.now - self._waits_since
-        if self._reader is not None and waited > limits.body_stall_seconds:
-            self._error = RequestTimedOut("The request's body stood still.")
+        if self._reader is not None and waited > limits.patience(self._come, self._waited):
+            self._error = RequestTimedOut(BODY_TOO_SLOW)
             self.wake_reader()
         elif self._outbox and waited > limits.write_stall_seconds:
             self._cut(ErrorCodes.CANCEL)
@@ -214,6 +218,7 @@ class Http2Request:
         try:
             await self._reader
         finally:
+            self._waited += self._front.now - self._waits_since
             self._reader = None
 
     def _wait_for_room(self) -> "asyncio.Future[None]":

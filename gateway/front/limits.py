@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 NEVER: Final = float("inf")
+BODY_TOO_SLOW: Final = "The request's body stood still, or came too slowly."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,20 @@ class Limits:
     head_seconds: float = 10.0  # from the first byte of a head to its last
     idle_seconds: float = 75.0  # between requests
     body_stall_seconds: float = 30.0  # while somebody waits for the body
+    # And in sum: this long, and a second more for so many bytes of it. A trickle holds nothing.
+    body_grace_seconds: float = 60.0
+    body_bytes_per_second: float = 8.0
     write_stall_seconds: float = 60.0  # while the client takes nothing
     # From the end of what a client sends to the beginning of the answer: it may be gone.
     half_closed_seconds: float = 5.0
     unread_seconds: float = 5.0  # to get rid of a body that nobody wants
     unread_bytes: int = 8 * 1024 * 1024
     linger_seconds: float = 2.0  # between our last byte and closing
+
+    def patience(self, come: int, waited: float) -> float:
+        """Return how long to wait for more of a body of which `come` bytes took `waited` s so far.
+
+        Only the time counts in which somebody waited: a slow upstream is not the client's fault.
+        """
+        in_sum = self.body_grace_seconds + come / self.body_bytes_per_second
+        return min(self.body_stall_seconds, max(0.0, in_sum - waited))

@@ -183,6 +183,26 @@ async def test_a_body_that_stands_still_is_408():
     check(answer, 408, "request-timeout")
 
 
+async def test_a_body_that_trickles_is_408():
+    limits = {"body_grace_seconds": 0.4, "body_bytes_per_second": 1000.0}
+    async with run_server(**limits) as server:
+        trickle = [b"a"] * 25
+        answer = await server.send(post(b"Content-Length: 25", body=b""), *trickle, pause=0.1)
+
+    check(answer, 408, "request-timeout")
+
+
+async def test_a_body_that_comes_fast_enough_may_take_its_time():
+    limits = {"body_grace_seconds": 0.4, "body_bytes_per_second": 1000.0}
+    async with run_server(**limits) as server:
+        pieces = [b"a" * 500] * 8
+        answer = await server.send(
+            post(b"Content-Length: 4000\r\nConnection: close", body=b""), *pieces, pause=0.2
+        )
+
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
 async def test_silence_is_closed_without_a_word():
     async with run_server(idle_seconds=0.2) as server:
         answer = await server.send(b"")

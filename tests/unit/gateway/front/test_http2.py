@@ -64,6 +64,12 @@ class Client:
                         )
                 self.flush()
 
+    async def trickle(self, stream, *, pieces, pause):
+        for _ in range(pieces):
+            self.h2.send_data(stream, b"a")
+            self.flush()
+            await asyncio.sleep(pause)
+
     async def answer(self, stream):
         await self.until(events.StreamEnded, stream)
         head = next(
@@ -210,6 +216,19 @@ async def test_a_body_that_stands_still_is_408():
         stream = client.request(method=b"POST", ends=False)
 
         status, _, body = await client.answer(stream)
+
+    assert status == 408
+    assert b"/problems/request-timeout" in body
+
+
+async def test_a_body_that_trickles_is_408():
+    async with run_server(body_grace_seconds=0.6, body_bytes_per_second=1000.0) as server:
+        client = Client(*await server.connect())
+        stream = client.request(method=b"POST", ends=False)
+        trickle = asyncio.create_task(client.trickle(stream, pieces=60, pause=0.1))
+
+        status, _, body = await client.answer(stream)
+        trickle.cancel()
 
     assert status == 408
     assert b"/problems/request-timeout" in body
