@@ -171,11 +171,7 @@ class Gateway:
 
     def worker_pids(self) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [
-            int(pid)
-            for pid in children.split()
-            if b"gateway.worker_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        return [int(pid) for pid in children.split() if _is_worker(pid)]
 
     def connect(self) -> ssl.SSLSocket:
         context = ssl.create_default_context(cafile=str(self.home / "tls" / "gateway.pem"))
@@ -208,3 +204,10 @@ def read_all(connection: ssl.SSLSocket) -> bytes:
         while piece := connection.recv(65536):
             content += piece
     return content
+
+
+def _is_worker(pid: str) -> bool:
+    try:
+        return b"gateway.worker_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:  # it ended while we looked
+        return False
