@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import ssl
 from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -47,6 +48,16 @@ class FieldChecks:
                 f" _ between them, at most {_SLUG_LENGTH} characters.",
                 *path,
             )
+
+    def certificates(self, pem: str, *path: str | int) -> None:
+        """Refuse what cannot be loaded as trusted certificates."""
+        if not pem.isascii():
+            self.add("PEM is plain ASCII.", *path)
+            return
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+        except (ssl.SSLError, ValueError):
+            self.add("no usable PEM certificate was found in it.", *path)
 
     def number(self, value: float, *path: str | int, least: float, most: float) -> None:
         """Written so that NaN is refused."""

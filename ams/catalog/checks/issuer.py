@@ -1,7 +1,6 @@
 """What makes a foreign issuer usable."""
 
 import re
-import ssl
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -37,7 +36,8 @@ def check_issuer(spec: IssuerSpec) -> FieldChecks:
         if not _CLAIM.fullmatch(getattr(spec, name)):
             checks.add("the name of a claim is needed, without spaces.", name)
     _check_clients(spec, checks)
-    _check_certificates(spec, checks)
+    if spec.ca_pem:
+        checks.certificates(spec.ca_pem, "ca_pem")
     return checks
 
 
@@ -81,15 +81,3 @@ def _check_clients(spec: IssuerSpec, checks: FieldChecks) -> None:
         )
     rows = enumerate(spec.clients)
     checks.unique(((row.client_id, ("clients", at, "client_id")) for at, row in rows), "client_id")
-
-
-def _check_certificates(spec: IssuerSpec, checks: FieldChecks) -> None:
-    if not spec.ca_pem:
-        return
-    if not spec.ca_pem.isascii():
-        checks.add("PEM is plain ASCII.", "ca_pem")
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=spec.ca_pem)
-    except (ssl.SSLError, ValueError):
-        checks.add("no usable PEM certificate was found in it.", "ca_pem")
