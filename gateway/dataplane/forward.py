@@ -85,22 +85,16 @@ async def exchange(plane: Plane, call: Call) -> None:
         if asked_at:
             extras = call.note()
             extras.upstream_from, extras.upstream_until = asked_at, time.monotonic()
-    if response.body is None:
-        await _stream(plane, call, response)
-    else:
-        waiting = _send_whole(call, response, response.body)
-        if waiting is not None:
-            await waiting
+    waiting = pass_on(plane, call, response)
+    if waiting is not None:
+        await waiting
 
 
-async def pass_on(plane: Plane, call: Call, response: UpstreamResponse) -> None:
-    """Answer the call with `response`."""
+def pass_on(plane: Plane, call: Call, response: UpstreamResponse) -> Awaitable[None] | None:
+    """Answer the call with `response`; wait for what is returned."""
     if response.body is None:
-        await _stream(plane, call, response)
-    else:
-        waiting = _send_whole(call, response, response.body)
-        if waiting is not None:
-            await waiting
+        return _stream(plane, call, response)
+    return _send_whole(call, response, response.body)
 
 
 def target_of(call: Call, decision: Decision, strip: int) -> bytes:

@@ -64,7 +64,9 @@ async def carry(plane: Plane, call: Call) -> None:
     finally:
         call.is_waiting = False
     if connection is None:
-        await pass_on(plane, call, response)
+        waiting = pass_on(plane, call, response)
+        if waiting is not None:
+            await waiting
         return
     try:
         _check_acceptance(response, key)
