@@ -82,7 +82,7 @@ class PlanData:
     quotas: tuple[PlanQuotaData, ...]
     components: tuple[PriceComponentData, ...]
     is_free: bool
-    billable_statuses: tuple[str, ...] = ()  # "4xx", "404" or "400-403"
+    billable_statuses: tuple[range, ...] = ()  # ascending, with a gap between each two
     billable_causes: tuple[str, ...] = ()  # "upstream" | "client" | "gateway"
 
 

@@ -12,7 +12,6 @@ _BY_CAUSE: Final = {
     "client": "calls that the gateway refuses or you break off",
     "gateway": "calls that the API does not answer",
 }
-_STATUSES: Final = {f"{digit}xx": f"{digit}00 to {digit}99" for digit in range(1, 6)}
 _WINDOWS: Final = {1: "second", 60: "minute", 3600: "hour", 86_400: "24 hours"}
 _PER: Final = {
     "subscription": "",
@@ -58,11 +57,14 @@ def describe_plan(plan: PlanData) -> PlanWords:
 
 
 def _billed(plan: PlanData) -> str:
-    """Say which calls cost something: the plan's rule, in the order of the classes."""
+    """Say which calls cost something: the plan's rule."""
     causes = [_BY_CAUSE[cause] for cause in _BY_CAUSE if cause in plan.billable_causes]
     if not causes or not plan.billable_statuses:
         return "No call is billed"
-    statuses = ", ".join(_STATUSES.get(text, text) for text in plan.billable_statuses)
+    statuses = ", ".join(
+        f"{one.start} to {one[-1]}" if len(one) > 1 else f"{one.start}"
+        for one in plan.billable_statuses
+    )
     return f"Billed are {' and '.join(causes)} with status {statuses}"
 
 

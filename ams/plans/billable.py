@@ -25,6 +25,17 @@ def read_statuses(text: str) -> range:
     raise ValueError(f"{text!r} is not written as 4xx, 404 or 400-403.")
 
 
+def merge_statuses(texts: Iterable[str]) -> tuple[range, ...]:
+    """Return the statuses that the texts stand for, in ranges that do not meet."""
+    merged: list[range] = []
+    for found in sorted(map(read_statuses, texts), key=lambda one: one.start):
+        if merged and found.start <= merged[-1].stop:
+            merged[-1] = range(merged[-1].start, max(merged[-1].stop, found.stop))
+        else:
+            merged.append(found)
+    return tuple(merged)
+
+
 @dataclass(frozen=True, slots=True)
 class BillableRule:
     """A call is billed when both its status and its cause are named."""

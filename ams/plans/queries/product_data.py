@@ -12,6 +12,7 @@ from ams.data import (
     RateLimitData,
 )
 from ams.errors import NotFound
+from ams.plans.billable import merge_statuses
 from ams.plans.checks.plan import is_free
 from ams.plans.models import Plan, Product
 from ams.plans.queries.spec_of import spec_of_plan
@@ -87,7 +88,7 @@ def plan_data(plan: Plan) -> PlanData:
             for row in spec.components
         ),
         is_free=is_free(spec),
-        billable_statuses=spec.billable.statuses,
+        billable_statuses=merge_statuses(spec.billable.statuses),
         billable_causes=spec.billable.causes,
     )
 

@@ -107,7 +107,10 @@ def test_limits_are_in_plain_words():
 
 
 def test_what_is_billed_is_said_where_something_costs():
-    rule = {"billable_statuses": ("2xx", "404"), "billable_causes": ("upstream",)}
+    rule = {
+        "billable_statuses": (range(200, 300), range(404, 405)),
+        "billable_causes": ("upstream",),
+    }
 
     assert describe_plan(plan(PER_CALL, **rule)).billed == (
         "Billed are answers of the API with status 200 to 299, 404"
