@@ -94,6 +94,11 @@ class Config:
         """Where the counters of the running workers are."""
         return self.home / "run" / "gateway"
 
+    @property
+    def usage_directory(self) -> Path:
+        """Where usage waits to be shipped."""
+        return self.directory / "usage"
+
 
 def load() -> Config:
     """Return the settings of this process. Raises BadConfiguration."""

@@ -40,6 +40,7 @@ HOT_MODULES: Final = (
     "gateway.front.answer_head",
     "gateway.front.http1",
     "gateway.front.http1_request",
+    "gateway.front.outlet",
     "gateway.front.request_head",
     "gateway.front.shared",
     "gateway.upstream.body",
@@ -49,6 +50,7 @@ HOT_MODULES: Final = (
     "gateway.upstream.pool",
     "gateway.upstream.request_head",
     "gateway.upstream.response",
+    "gateway.usage.sent_file",
 )
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _COMPLETE: Final = "complete"  # written last

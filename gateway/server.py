@@ -38,7 +38,12 @@ def run(config: Config) -> None:
         )
     _prepare_directories(config)
     command, environment = _worker_command(config)
-    how = HowToStart(command, environment, lambda: listener.open_sockets(config.addresses))
+    how = HowToStart(
+        command,
+        environment,
+        lambda: listener.open_sockets(config.addresses),
+        config.usage_directory,
+    )
     watched = Watched(config.run_directory, config.workers, config.bind, config.port)
     try:
         close_admin_port = open_admin_port(config.admin_port, watched)

@@ -44,12 +44,14 @@ from gateway.target_report import TargetReport
 from gateway.tracing.otlp_exporter import OTLPExporter, Tracing
 from gateway.tracing.tracer import Tracer
 from gateway.usage.alerts import UsageAlerts
+from gateway.usage.sent_file import SentFile
 from gateway.usage.shipper import BatchRejected, UsageShipper
 from wire.usage_batch import UsageBatch
 
 _SWEEP_SECONDS: Final = 1.0
 _CACHE_SWEEP_EVERY: Final = 30
 _DRAIN_POLL_SECONDS: Final = 0.05
+_CUT_SECONDS: Final = 1.0
 _CANCEL_AGAIN_SECONDS: Final = 0.5
 
 _log = logging.getLogger(__name__)
@@ -86,11 +88,12 @@ class Worker:
             jwks=self._mint.jwks if self._mint else b"",
             takes_certificates=bool(config.trusted_hops),
         )
-        usage_directory = config.directory / "usage"
-        self._journal = UsageJournal(usage_directory, node=name)
+        self._journal = UsageJournal(
+            config.usage_directory, node=name, sent_file=SentFile.inherited()
+        )
         self._shipper = UsageShipper(
             self._journal,
-            usage_directory,
+            config.usage_directory,
             send=self._send_usage,
             report=self._control.send_usage_report,
         )
@@ -138,11 +141,26 @@ class Worker:
         self._tasks = [asyncio.create_task(_keep_running(job)) for job in jobs]
         self._shipping = asyncio.create_task(self._shipper.run())
 
-    async def stop(self) -> None:
-        """Let calls end, give leases back, ship the last usage."""
+    async def drain(self) -> None:
+        """Wait for the calls under way, and for clients to take their last bytes."""
+        plane = self.plane
         deadline = time.monotonic() + self._config.drain_seconds
-        while self.plane.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110 - once per life
+        while (plane.in_flight or plane.leaving) and time.monotonic() < deadline:  # noqa: ASYNC110 - once per life
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
+
+    async def cut(self) -> None:
+        """End the calls that are left, after their connections: each takes note, and is counted."""
+        plane = self.plane
+        for call in list(plane.in_flight):
+            call.client_left()
+            if call.task is not None:
+                call.task.cancel()
+        deadline = time.monotonic() + _CUT_SECONDS
+        while (plane.in_flight or plane.leaving) and time.monotonic() < deadline:  # noqa: ASYNC110 - once per life
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+
+    async def stop(self) -> None:
+        """Give leases back, ship the last usage. No call is under way any more."""
         await _cancel(self._tasks)
         self._allowances.give_back()
         await self._office.close()

@@ -13,7 +13,13 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
+
+from gateway.usage import sent_file
+from gateway.usage.segment import CorruptSegment
+from gateway.usage.sent_file import SentFile
+from gateway.usage.settlement import settle
 
 LISTEN_VARIABLE: Final = "TOLLGATE_GATEWAY_LISTEN_FD"
 CANNOT_START: Final = 2
@@ -36,6 +42,15 @@ class HowToStart:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     open_sockets: Callable[[], list[socket.socket]]
+    usage_directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """A process, and the file that says what it has sent."""
+
+    process: Process
+    sent: SentFile
 
 
 class WorkerKeeper:
@@ -45,8 +60,8 @@ class WorkerKeeper:
         self._how = how
         self._stopping = stopping
         self._sockets: list[socket.socket] = []
-        self._process: Process | None = None
-        self._successor: Process | None = None
+        self._worker: _Worker | None = None
+        self._successor: _Worker | None = None
         self._handed_over = asyncio.Event()
 
     async def run(self) -> bool:
@@ -72,10 +87,10 @@ class WorkerKeeper:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the processes there are."""
-        for process in (self._process, self._successor):
-            if process is not None:
+        for worker in (self._worker, self._successor):
+            if worker is not None:
                 with suppress(ProcessLookupError):
-                    process.send_signal(number)
+                    worker.process.send_signal(number)
 
     async def replace(self, is_ready: Callable[[], bool]) -> bool:
         """Start a worker beside the one that runs, and end that when `is_ready`.
@@ -83,49 +98,77 @@ class WorkerKeeper:
         Both accept from the same socket meanwhile. Whether it was done: where the new one does not
         get ready in 30 s it is ended, and the one before stays.
         """
-        before = self._process
+        before = self._worker
         if before is None or self._successor is not None:
             return False
         successor = self._successor = await self._start()
         deadline = time.monotonic() + _START_SECONDS
         while not is_ready():
-            if successor.returncode is not None or time.monotonic() > deadline:
+            if successor.process.returncode is not None or time.monotonic() > deadline:
+                if self._successor is not successor:  # the one before has ended by itself
+                    return False
                 self._successor = None
                 with suppress(ProcessLookupError):
-                    successor.terminate()
-                await successor.wait()
+                    successor.process.terminate()
+                await self._end_of(successor)
                 _log.error("a worker was not replaced: the new one did not get ready")
                 return False
             await asyncio.sleep(_POLL_SECONDS)
+        if self._successor is not successor:  # handed over already
+            return True
         self._handed_over.clear()
         with suppress(ProcessLookupError):
-            before.terminate()
+            before.process.terminate()
         await self._handed_over.wait()
         return True
 
     async def _run_one(self) -> int:
         """Return the exit status of a worker that had no successor."""
-        process = self._process = await self._start()
+        worker = self._worker = await self._start()
         while True:
             if self._stopping.is_set():  # the signal came while it was being started
                 self.send(signal.SIGTERM)
-            status = await process.wait()
+            status = await self._end_of(worker)
             successor, self._successor = self._successor, None
             if successor is None:
-                self._process = None
+                self._worker = None
                 return status
-            process = self._process = successor
+            worker = self._worker = successor
             self._handed_over.set()
 
-    async def _start(self) -> Process:
+    async def _start(self) -> _Worker:
         if not self._sockets:
             self._sockets = self._how.open_sockets()
         descriptors = [listening.fileno() for listening in self._sockets]
-        return await asyncio.create_subprocess_exec(
-            *self._how.command,
-            env={**self._how.environment, LISTEN_VARIABLE: ",".join(map(str, descriptors))},
-            pass_fds=descriptors,
-        )
+        sent = SentFile.create()
+        environment = {
+            **self._how.environment,
+            LISTEN_VARIABLE: ",".join(map(str, descriptors)),
+            sent_file.VARIABLE: f"{sent.descriptor}:{sent.identity}",
+        }
+        if sent.descriptor >= 0:
+            descriptors.append(sent.descriptor)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._how.command, env=environment, pass_fds=descriptors
+            )
+        except BaseException:
+            sent.close()
+            raise
+        return _Worker(process, sent)
+
+    async def _end_of(self, worker: _Worker) -> int:
+        """Return the exit status of a worker, once nothing that it counted is in doubt."""
+        status = await worker.process.wait()
+        try:
+            if status != 0:
+                await settle(self._how.usage_directory, worker.sent)
+        except (OSError, CorruptSegment) as error:
+            # One call is in doubt, and counts. That must not keep the next worker from starting.
+            _log.error("what a killed worker had sent is not known: %s", error)
+        finally:
+            worker.sent.close()
+        return status
 
     async def _rest(self, seconds: float) -> None:
         if seconds > _LONGEST_WAIT_SECONDS:

@@ -72,10 +72,12 @@ async def _serve(settings: Config) -> None:
     for entrance in entrances:
         entrance.server.close()
     await asyncio.gather(*(_say_goodbye(entrance.front) for entrance in entrances))
-    await worker.stop()
+    await worker.drain()
     for entrance in entrances:
         entrance.front.abort_all()
         entrance.keeping_time.cancel()
+    await worker.cut()
+    await worker.stop()
     if watching is not None:
         watching.cancel()
 

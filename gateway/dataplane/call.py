@@ -126,6 +126,7 @@ class Call:
         "response_bytes",
         "route",
         "scheme",
+        "seconds",
         "started",
         "status",
         "task",
@@ -167,6 +168,7 @@ class Call:
         self.status = 0  # 0 until the answer has begun
         self.cause = BY_CLIENT  # whose doing the status is
         self.is_metered = False
+        self.seconds = 0.0  # that it took, once it is metered
 
     def note(self) -> "Extras":
         """Return where that is noted which most calls do not have."""

@@ -11,24 +11,26 @@ from gateway.dataplane.routing import Route
 _log = logging.getLogger(__name__)
 
 
-def meter(plane: Plane, call: Call) -> None:
-    """Count the call. The front does so directly before it sends the last bytes.
+def meter(plane: Plane, call: Call, mark: int = 0) -> None:
+    """Count the call. The front does so before it sends the last bytes.
 
-    A process that is killed loses no call whose client has them, and counts one too much at most:
-    the one that was between these two instructions (ADR-0007). So nothing may come between them.
+    Until it calls `journal.settle`, the call counts only if the file of what was sent has got to
+    `mark`: the parent looks when the worker was killed (ADR-0007).
     """
     decision = call.decision
     if decision is None or call.is_metered:
         return
     call.is_metered = True
+    call.seconds = time.monotonic() - call.started
     try:
         plane.journal.record(
             decision.meter_key,
             call.status + call.cause,
             request_bytes=call.request_bytes,
             response_bytes=call.response_bytes,
-            latency_ms=int((time.monotonic() - call.started) * 1000),
+            latency_ms=int(call.seconds * 1000),
             now=time.time(),
+            mark=mark,
         )
     except OSError:
         # A full disk must not stop the API; the counter tells the operator what was not billed.
@@ -36,13 +38,26 @@ def meter(plane: Plane, call: Call) -> None:
         _log.exception("usage could not be written")
 
 
+def take_back(plane: Plane, call: Call) -> None:
+    """Undo `meter`: the kernel did not take the last bytes, they wait."""
+    plane.journal.take_back()
+    call.is_metered = False
+
+
+def give_up(plane: Plane, call: Call) -> None:
+    """Meter a call whose last bytes will never leave: the client has gone."""
+    plane.leaving.discard(call)
+    meter(plane, call)
+
+
 def close(plane: Plane, call: Call) -> None:
-    """Write down what became of the call; meter it if its last bytes never left."""
+    """Write down what became of the call; meter it unless its last bytes still wait."""
     if call not in plane.in_flight:
         return
     plane.in_flight.discard(call)
-    meter(plane, call)
-    seconds = time.monotonic() - call.started
+    if call not in plane.leaving:
+        meter(plane, call)
+    seconds = call.seconds or time.monotonic() - call.started
     plane.counters.observe(
         _series(plane, call.route),
         call.status,

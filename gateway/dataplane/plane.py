@@ -11,6 +11,7 @@ from gateway.dataplane.trusted_hops import TrustedHops
 from gateway.dataplane.tunnels import Tunnels
 from gateway.dataplane.usage_journal import MeterKey
 from gateway.series import Series
+from gateway.usage.sent_file import SentFile
 
 if TYPE_CHECKING:
     from gateway.dataplane.configuration import Configuration
@@ -21,6 +22,10 @@ _HITS = INDEX["token_cache_hits"]
 class Journal(Protocol):
     """Where usage is written."""
 
+    @property
+    def sent_file(self) -> SentFile:
+        """What last bytes are sent by; marks are of it."""
+
     def record(
         self,
         key: MeterKey,
@@ -30,8 +35,18 @@ class Journal(Protocol):
         response_bytes: int,
         latency_ms: int,
         now: float,
+        mark: int = 0,
     ) -> None:
-        """Count one call; `outcome` is status and cause, `now` Unix time."""
+        """Count one call; `outcome` is status and cause, `now` Unix time.
+
+        With a `mark`, only if that is reached, until `settle` or `take_back` says so.
+        """
+
+    def settle(self) -> None:
+        """Let the call that was counted last count, whatever the mark."""
+
+    def take_back(self) -> None:
+        """Undo the last `record`, which had a mark and is not settled."""
 
 
 class AccessLog(Protocol):
@@ -76,6 +91,7 @@ class Plane:
         self.keeps_times = access_log is not None  # or a tracer: when upstreams were asked
         self.configuration: Configuration | None = None
         self.in_flight: set[Call] = set()
+        self.leaving: set[Call] = set()  # their last bytes wait for the client to take them
         self.good_hosts: set[bytes] = set()  # Host values that passed before, port and all
         self.tunnels = Tunnels()
         self._cells = counters.cells

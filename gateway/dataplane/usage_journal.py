@@ -10,7 +10,17 @@ from typing import Final
 
 from gateway.usage.errors import UsageJournalUnusable
 from gateway.usage.meter_key import MeterKey
-from gateway.usage.segment import BY_CLIENT, BY_GATEWAY, BY_UPSTREAM, CALLS, Segment
+from gateway.usage.segment import (
+    BY_CLIENT,
+    BY_GATEWAY,
+    BY_UPSTREAM,
+    CALLS,
+    PENDING,
+    PENDING_AT,
+    PENDING_MARK,
+    Segment,
+)
+from gateway.usage.sent_file import SentFile
 from wire.usage_batch import UsageBatch
 
 __all__ = [
@@ -37,9 +47,11 @@ class UsageJournal:
     `memory_fallbacks` and `calls_lost` are above 0 when the disk failed: alert on both.
     """
 
-    def __init__(self, directory: Path, *, node: str) -> None:
+    def __init__(self, directory: Path, *, node: str, sent_file: SentFile | None = None) -> None:
+        """`sent_file` is what marks are of; the journal's from now on."""
         self._directory = directory
         self._node = node
+        self.sent_file = sent_file or SentFile.create()
         self._slots: dict[tuple[MeterKey, int], int] = {}
         self._minute = 0
         self._minute_end = 0
@@ -48,7 +60,7 @@ class UsageJournal:
         self.calls_lost = 0  # because the memory for those was full
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._segment = Segment.create(directory, node)
+            self._segment = Segment.create(directory, node, self.sent_file.identity)
         except OSError as error:
             raise UsageJournalUnusable(
                 f"The usage journal cannot be written in {directory}: {error.strerror}. "
@@ -80,12 +92,15 @@ class UsageJournal:
         response_bytes: int,
         latency_ms: int,
         now: float,
+        mark: int = 0,
     ) -> None:
         """Count one call, finished at the Unix time `now`. Numbers are not negative.
 
         `outcome` is the status and one of BY_UPSTREAM, BY_CLIENT, BY_GATEWAY.
 
         When it returns, the call is in the file. A kill in the middle loses this call at most.
+        With a `mark` the file says, too, what the row was before, until `settle` or `take_back`:
+        after a kill the call counts if the file of what was sent has got to the mark.
         """
         if not self._minute <= now < self._minute_end:
             self._turn_to(now)
@@ -95,10 +110,28 @@ class UsageJournal:
             if at is None:
                 return
         words = self._words
-        words[at + _REQUEST_BYTES] += request_bytes
-        words[at + _RESPONSE_BYTES] += response_bytes
-        words[at + _LATENCY] += latency_ms
-        words[at + CALLS] += 1
+        calls, latency = words[at + CALLS], words[at + _LATENCY]
+        asked, answered = words[at + _REQUEST_BYTES], words[at + _RESPONSE_BYTES]
+        if mark:
+            buffer = self._segment.buffer
+            PENDING.pack_into(buffer, PENDING_AT, at, calls, asked, answered, latency, mark)
+        words[at + _REQUEST_BYTES] = asked + request_bytes
+        words[at + _RESPONSE_BYTES] = answered + response_bytes
+        words[at + _LATENCY] = latency + latency_ms
+        words[at + CALLS] = calls + 1
+
+    def settle(self) -> None:
+        """Let what was recorded with a mark count: it is out."""
+        self._words[PENDING_MARK] = 0
+
+    def take_back(self) -> None:
+        """Undo the last `record`, which had a mark and is not settled."""
+        words = self._words
+        if words[PENDING_MARK]:
+            row, *counts, _ = PENDING.unpack_from(self._segment.buffer, PENDING_AT)
+            for at, count in enumerate(counts, row + CALLS):
+                words[at] = count
+            words[PENDING_MARK] = 0
 
     def seal(self) -> None:
         """Start a new segment and let the present one be shipped; nothing when it is empty."""
@@ -126,6 +159,7 @@ class UsageJournal:
         self._slots.clear()
         self._minute_end = 0
         self._segment.close()
+        self.sent_file.close()
 
     def _turn_to(self, now: float) -> None:
         self._minute = int(now) // _MINUTE_SECONDS * _MINUTE_SECONDS
@@ -143,7 +177,7 @@ class UsageJournal:
 
     def _new_segment(self) -> Segment:
         try:
-            segment = Segment.create(self._directory, self._node)
+            segment = Segment.create(self._directory, self._node, self.sent_file.identity)
         except OSError as error:
             if self.is_on_disk:
                 _log.exception("usage is counted in memory only: %s", error.strerror)

@@ -6,30 +6,27 @@ comes after is kept until the answer is out, or thrown away with the connection.
 """
 
 import asyncio
-import socket
-import struct
-from typing import Final, cast
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from gateway.dataplane.call import Call
 from gateway.dataplane.errors import HeadersTooLarge, Refusal, URITooLong
 from gateway.front import answer_head, request_head
 from gateway.front.errors import BadFraming, RequestTimedOut
 from gateway.front.http1_request import Http1Request
 from gateway.front.limits import BODY_TOO_SLOW, NEVER
-from gateway.front.shared import Front, Successor
+from gateway.front.shared import Front, Successor, peer_of
 
-_RESET: Final = struct.pack("ii", 1, 0)  # on, for 0 s
-_BODY_NAMES: Final = frozenset({b"content-length", b"transfer-encoding"})
-_METHODS: Final = {
-    name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-}
+if TYPE_CHECKING:
+    from gateway.front.outlet import Outlet
 
 
 class Http1Connection:
-    """An asyncio.Protocol by shape: a base in Python keeps a class from being compiled."""
+    """An asyncio.Protocol by shape: a base in Python keeps a class from being compiled.
 
-    # The states: between requests, in a head, in a call (its body arriving or not), closing.
+    The states: between requests, in a head, in a call (its body arriving or not), closing.
+    """
 
     __slots__ = (
         "_ahead",
@@ -48,6 +45,7 @@ class Http1Connection:
         "_is_lingering",
         "_is_paused",
         "_left",
+        "_outlet",
         "_parser",
         "_reader",
         "_tail",
@@ -84,6 +82,7 @@ class Http1Connection:
         self.deadline = front.now + front.limits.idle_seconds
         self.write_deadline = NEVER
         self._transport: asyncio.Transport | None = None
+        self._outlet: Outlet | None = None
         self.peer = ""
         self._current: Http1Request | None = None
         self._ahead = b""
@@ -103,9 +102,8 @@ class Http1Connection:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self.peer = peer[0] if isinstance(peer, tuple) else ""
-        self.front.take_over(self._transport)
+        self.peer = peer_of(transport)
+        self._outlet = self.front.take_over(self._transport)
         self.front.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -126,8 +124,11 @@ class Http1Connection:
         ends so is incomplete.
         """
         self._has_eof = True
+        waits = self._outlet is not None and self._outlet.is_waiting
+        if waits:  # also TLS's, which keeps no time any more
+            self.write_deadline = self.front.now + self.front.limits.write_stall_seconds
         if self._current is None or self._is_closing or self.front.scheme == "https":
-            return False
+            return waits and self.front.scheme != "https"
         if not self.has_whole_request:
             self.keeps = False
             self.is_lost = True
@@ -140,6 +141,8 @@ class Http1Connection:
         self.is_lost = self._is_closing = True
         self.front.connections.discard(self)
         self._transport = None
+        if self._outlet is not None:
+            self._outlet.drop()
         self._wake_reader()
         self.resume_writing()
         current, self._current = self._current, None
@@ -157,7 +160,7 @@ class Http1Connection:
         waiter, self._can_write = self._can_write, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-        if self._ahead and self._current is None:
+        if (self._ahead or self._has_eof) and self._current is None and not self._is_closing:
             self._read_on()
 
     # The clock (`shared.Connection`).
@@ -215,8 +218,7 @@ class Http1Connection:
         self._waited = 0.0
         self.body_error = None
         self.keeps = True
-        if self._headers:
-            self._headers.clear()  # trailers of the request before
+        self._headers.clear()  # trailers of the request before
 
     def _take_head(self, data: bytes, at: int) -> int:
         """Give the parser the head, or what came of it; return where it ends in `data`."""
@@ -276,12 +278,12 @@ class Http1Connection:
         if not self.has_whole_request:
             self._left = request_head.length_of(fields)
         self.deadline = NEVER
-        name = _METHODS.get(method) or method.decode("ascii")
+        name = request_head.METHODS.get(method) or method.decode("ascii")
         request = Http1Request(self, name, path, query, fields)
         request.is_11 = is_11
         request.expects_continue = expects_continue
         self._current = request
-        request.task = front.loop.create_task(front.serve(request))
+        request.task = front.start(request)
 
     def _forget_upgrade(self, fields: list[tuple[bytes, bytes]]) -> None:
         """Go on in HTTP/1.1, with a parser that knows of the body and not of the upgrade.
@@ -290,10 +292,10 @@ class Http1Connection:
         protocol's, and what is after the body for the next request.
         """
         self._parser = httptools.HttpRequestParser(self)
-        framing = [b"%b: %b\r\n" % field for field in fields if field[0] in _BODY_NAMES]
-        if framing:
+        head = request_head.only_framing(fields)
+        if head:
             self.has_whole_request = False
-            self._parser.feed_data(b"".join([b"POST / HTTP/1.1\r\n", *framing, b"\r\n"]))
+            self._parser.feed_data(head)
             self._headers.clear()
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -361,9 +363,8 @@ class Http1Connection:
         self._wake_reader()
 
     def _wake_reader(self) -> None:
-        reader = self._reader
-        if reader is not None and not reader.done():
-            reader.set_result(None)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     # What the request and its answer need of the connection.
 
@@ -371,6 +372,11 @@ class Http1Connection:
         """Send `data`, or queue it."""
         if self._transport is not None:
             self._transport.write(data)
+
+    def write_last(self, data: bytes, call: Call | None) -> None:
+        """Send the last bytes of an answer; the call is metered as they leave."""
+        if self._transport is not None and self._outlet is not None:
+            self._outlet.write_last(self._transport, data, call)
 
     def writable(self) -> "asyncio.Future[None] | None":
         """Return what to wait for before more is written."""
@@ -427,30 +433,22 @@ class Http1Connection:
     def cut(self, *, is_visible: bool) -> None:
         """Close in the middle of an answer; where that is not visible, by a reset."""
         self._current = None
-        if not is_visible and self._transport is not None:
-            stream = self._transport.get_extra_info("socket")
-            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self.abort()
+        if not is_visible and self._outlet is not None:
+            self._is_closing = True
+            self._outlet.reset()
         else:
             self._close(lingers=False)
 
     def hand_over(self, successor: Successor) -> None:
         """Leave the connection to another protocol; 101 is written."""
-        front, transport = self.front, self._transport
+        front, transport, is_full = self.front, self._transport, self._can_write is not None
         early, self._ahead = self._ahead, b""
-        self._current = self._transport = None
+        self._current = self._transport = self._outlet = None
         self._is_closing = True
         self._parser = cast("httptools.HttpRequestParser", None)  # see connection_lost
         front.connections.discard(self)
-        if transport is None:
-            return
-        front.connections.add(successor)
-        successor.on_lost = lambda: front.connections.discard(successor)
-        successor.take_over(transport, early)
-        if self._can_write is not None:
-            successor.pause_writing()
-        if front.is_winding_down:
-            successor.wind_down()
+        if transport is not None:
+            front.welcome(successor, transport, early, is_full=is_full)
 
     # Between requests.
 

@@ -32,6 +32,9 @@ class Wire(Protocol):
     def write(self, data: bytes) -> None:
         """Send `data`, or queue it."""
 
+    def write_last(self, data: bytes, call: Call | None) -> None:
+        """Do as `write`; the call is metered as the bytes leave."""
+
     def writable(self) -> "asyncio.Future[None] | None":
         """Return what to wait for before more is written."""
 
@@ -135,9 +138,7 @@ class Http1Request:
         own += self._persistence(connection, closes=closes)
         date = connection.front.date
         data = answer_head.encode_head(status, fields, own, date) + body
-        if self.call is not None:
-            ledger.meter(connection.front.plane, self.call)
-        connection.write(data)
+        connection.write_last(data, self.call)
         self._end(connection)
 
     def begin(self, status: int, fields: Fields, *, length: int = -1, closes: bool = False) -> None:
@@ -188,10 +189,10 @@ class Http1Request:
         elif self._framing != _UNTIL_CLOSE and len(last) != self._left:
             self._cut()
             return
-        if self.call is not None:
-            ledger.meter(connection.front.plane, self.call)
         if last:
-            connection.write(last)
+            connection.write_last(last, self.call)
+        elif self.call is not None:  # the head, or the end of the connection, was or is the end
+            ledger.meter(connection.front.plane, self.call)
         self._end(connection)
 
     @property

@@ -8,7 +8,7 @@ import asyncio
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from h2 import events as h2_events
 from h2.config import H2Configuration
@@ -17,11 +17,15 @@ from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
+from gateway.dataplane.call import Call
 from gateway.dataplane.errors import Refusal
 from gateway.front.frame_gate import FrameGate
 from gateway.front.http2_request import Http2Request, read_request
 from gateway.front.limits import NEVER
-from gateway.front.shared import Front
+from gateway.front.shared import Front, peer_of
+
+if TYPE_CHECKING:
+    from gateway.front.outlet import Outlet
 
 _STREAM_WINDOW_BYTES: Final = 256 * 1024
 _CONNECTION_WINDOW_BYTES: Final = 1024 * 1024
@@ -54,6 +58,7 @@ class Http2Connection(asyncio.Protocol):
         self.h2 = _make_state(front)
         self.requests: dict[int, Http2Request] = {}
         self._transport: asyncio.Transport | None = None
+        self._outlet: Outlet | None = None
         self._is_winding_down = front.is_winding_down
         self._gate = FrameGate()
         self._nuisances = 0
@@ -63,9 +68,8 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self.peer = peer[0] if isinstance(peer, tuple) else ""
-        self.front.take_over(self._transport)
+        self.peer = peer_of(transport)
+        self._outlet = self.front.take_over(self._transport)
         self.front.connections.add(self)
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(_CONNECTION_WINDOW_BYTES - _DEFAULT_WINDOW_BYTES)
@@ -90,9 +94,16 @@ class Http2Connection(asyncio.Protocol):
             return
         self.flush()
 
+    def eof_received(self) -> bool:
+        """Let what waits leave first."""
+        outlet, transport = self._outlet, self._transport
+        return outlet is not None and transport is not None and outlet.keeps_open(transport)
+
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self._transport = None
+        if self._outlet is not None:
+            self._outlet.drop()
         self.front.connections.discard(self)
         requests, self.requests = self.requests, {}
         for request in requests.values():
@@ -144,11 +155,11 @@ class Http2Connection(asyncio.Protocol):
 
     # What requests need.
 
-    def flush(self) -> None:
-        """Send what h2 has to say."""
+    def flush(self, ending: Call | None = None) -> None:
+        """Send what h2 has to say; the call that ends with it is metered as it leaves."""
         data = self.h2.data_to_send()
-        if data and self._transport is not None:
-            self._transport.write(data)
+        if data and self._transport is not None and self._outlet is not None:
+            self._outlet.write_last(self._transport, data, ending)
 
     def forget(self, stream_id: int) -> None:
         """Take note that a request is over."""
@@ -199,7 +210,7 @@ class Http2Connection(asyncio.Protocol):
             fields, body = self.front.render(refusal)
             request.answer(refusal.status, fields, body)
             return
-        request.task = self.front.loop.create_task(self.front.serve(request))
+        request.task = self.front.start(request)
 
     def on_data(self, event: Any) -> None:
         """Hand on a piece of a body."""

@@ -8,7 +8,6 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import NoSuchStreamError, ProtocolError, StreamClosedError
 
-from gateway.dataplane import ledger
 from gateway.dataplane.call import Call, Fields
 from gateway.dataplane.errors import BadRequest, IncompleteBody, Refusal
 from gateway.front import answer_head, request_head
@@ -30,8 +29,8 @@ class Wire(Protocol):
     peer: str
     is_paused: bool  # the transport takes no more for now
 
-    def flush(self) -> None:
-        """Send what h2 has to say."""
+    def flush(self, ending: Call | None = None) -> None:
+        """Send what h2 has to say; the call that ends with it is metered as it leaves."""
 
     def forget(self, stream_id: int) -> None:
         """Take note that a request is over."""
@@ -246,9 +245,7 @@ class Http2Request:
         if not self.has_whole_body:
             # The rest of the request is not wanted (RFC 9113 §8.1).
             connection.h2.reset_stream(self._stream_id, ErrorCodes.NO_ERROR)
-        if self.call is not None:
-            ledger.meter(self._front.plane, self.call)
-        self._leave(connection)
+        self._leave(connection, self.call)
 
     def _cut(self, code: ErrorCodes) -> None:
         connection = self._connection
@@ -259,10 +256,10 @@ class Http2Request:
             self._leave(connection)
         self.note_departure()
 
-    def _leave(self, connection: Wire) -> None:
+    def _leave(self, connection: Wire, ending: Call | None = None) -> None:
         self._is_over = True
         self._connection = None
-        connection.flush()
+        connection.flush(ending)
         connection.forget(self._stream_id)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -10,7 +11,9 @@ from gateway.front.frame_gate import PREFACE
 from gateway.front.http1 import Http1Connection
 from gateway.front.http2 import Http2Connection
 from gateway.front.limits import NEVER
-from gateway.front.shared import Front
+from gateway.front.outlet import Outlet
+from gateway.front.shared import Front, peer_of
+from gateway.front.tls_door import TLSDoor
 
 _BACKLOG: Final = 2048
 _TELLING: Final = PREFACE[:4]  # "PRI ", which is no method
@@ -62,50 +65,40 @@ async def listen(
     front: Front, listening: socket.socket, context: ssl.SSLContext | None
 ) -> asyncio.Server:
     """Accept connections on `listening`."""
-    limits = front.limits
 
-    def factory() -> asyncio.Protocol:
+    def doorway() -> asyncio.Protocol:
         return Doorway(front)
 
-    if context is None:
-        return await front.loop.create_server(factory, sock=listening, backlog=_BACKLOG)
-    return await front.loop.create_server(
-        factory,
-        sock=listening,
-        backlog=_BACKLOG,
-        ssl=context,
-        ssl_handshake_timeout=limits.handshake_seconds,
-        ssl_shutdown_timeout=limits.linger_seconds,
-    )
+    factory = doorway if context is None else partial(TLSDoor, front, context, doorway)
+    return await front.loop.create_server(factory, sock=listening, backlog=_BACKLOG)
 
 
 class Doorway(asyncio.Protocol):
     """A connection until it is known what it speaks: by ALPN over TLS, else by its first bytes."""
 
-    __slots__ = ("_first", "_front", "_transport", "deadline", "peer", "write_deadline")
+    __slots__ = ("_first", "_front", "_outlet", "deadline", "peer", "write_deadline")
 
     def __init__(self, front: Front) -> None:
         self._front = front
         self._first = b""
         self.peer = ""
-        self._transport: asyncio.Transport | None = None
+        self._outlet: Outlet | None = None
         self.deadline = front.now + front.limits.idle_seconds
         self.write_deadline = NEVER
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self.peer = peer[0] if isinstance(peer, tuple) else ""
-        if not self._front.admits(self.peer):
-            self.abort()
-            return
+        plain = cast("asyncio.Transport", transport)
         tls = transport.get_extra_info("ssl_object")
-        if tls is None:
-            self._front.connections.add(self)
-        elif tls.selected_alpn_protocol() == "h2":
-            self._become(Http2Connection(self._front))
-        else:
-            self._become(Http1Connection(self._front))
+        if tls is not None:
+            is_http2 = tls.selected_alpn_protocol() == "h2"
+            self._become(plain, is_http2=is_http2)
+            return
+        self.peer = peer_of(transport)
+        if not self._front.admits(self.peer):
+            plain.abort()
+            return
+        self._outlet = Outlet(self._front.plane, self._front.loop, plain)
+        self._front.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         # Prior knowledge (RFC 9113 §3.3), from a proxy that ends TLS before us. No upgrade: h2c
@@ -115,10 +108,9 @@ class Doorway(asyncio.Protocol):
             self._first = data
             self.deadline = self._front.now + self._front.limits.head_seconds
             return
-        is_http2 = data.startswith(_TELLING)
-        connection = Http2Connection(self._front) if is_http2 else Http1Connection(self._front)
-        self._become(connection)
-        connection.data_received(data)
+        if self._outlet is not None:
+            transport = cast("asyncio.Transport", self._outlet)
+            self._become(transport, is_http2=data.startswith(_TELLING)).data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -137,12 +129,15 @@ class Doorway(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self._outlet is not None:
+            self._outlet.abort()
 
-    def _become(self, connection: Http1Connection | Http2Connection) -> None:
+    def _become(
+        self, transport: asyncio.Transport, *, is_http2: bool
+    ) -> Http1Connection | Http2Connection:
         self._front.connections.discard(self)
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.set_protocol(cast("asyncio.Protocol", connection))
-            connection.connection_made(transport)
+        self._outlet = None
+        connection = Http2Connection(self._front) if is_http2 else Http1Connection(self._front)
+        transport.set_protocol(cast("asyncio.Protocol", connection))
+        connection.connection_made(transport)
+        return connection

@@ -29,6 +29,16 @@ _LENGTH_NAME: Final = re.compile(rb"\ncontent-length[ \t]*:", re.IGNORECASE)
 _CODING_NAME: Final = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE)
 _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@\\]+)(/[^?]*)?(?:\?(.*))?")
 _LOOKED_AT: Final = frozenset({b"host", b"transfer-encoding", b"expect"})
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+METHODS: Final = {
+    name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+}
+
+
+def only_framing(fields: Fields) -> bytes:
+    """Return a head that says of its body what `fields` say of theirs; b"" for nothing."""
+    framing = [b"%b: %b\r\n" % field for field in fields if field[0] in _FRAMING]
+    return b"".join([b"POST / HTTP/1.1\r\n", *framing, b"\r\n"]) if framing else b""
 
 
 def is_http11(head: bytes, method: bytes, target: bytes) -> bool:

@@ -13,6 +13,7 @@ from gateway.dataplane.call import Inbound
 from gateway.dataplane.errors import Headers, Refusal, render
 from gateway.dataplane.plane import Plane
 from gateway.front.limits import Limits
+from gateway.front.outlet import Outlet
 
 _TICK_SECONDS: Final = 0.5
 
@@ -50,6 +51,12 @@ class Successor(Connection, Protocol):
         """Take note that the transport takes no more for now."""
 
 
+def peer_of(transport: asyncio.BaseTransport) -> str:
+    """Return the address of the other side; "" where there is none."""
+    peer = transport.get_extra_info("peername")
+    return peer[0] if isinstance(peer, tuple) else ""
+
+
 class Front:
     """Connections register here; `run` keeps their time limits and the Date field."""
 
@@ -75,14 +82,39 @@ class Front:
         self.date = b""
         self.tick()
 
-    def take_over(self, transport: asyncio.Transport) -> None:
-        """Have what the kernel does not take at once waited for.
+    def start(self, inbound: Inbound) -> "asyncio.Task[None]":
+        """Answer a request, in a task of its own."""
+        # Without a name Python makes one up, which costs a hundredth of the call.
+        return self.loop.create_task(self.serve(inbound), name="call")
 
-        So a call is not counted while its last bytes are in this process (ADR-0007). TLS has a
-        queue of its own, which nobody can see.
+    def take_over(self, transport: asyncio.Transport) -> Outlet:
+        """Return what the transport of a new connection writes to.
+
+        What the kernel does not take at once is waited for, also what TLS keeps meanwhile.
         """
-        if self.scheme == "http":
-            transport.set_write_buffer_limits(high=0)
+        if self.scheme == "https":
+            transport.set_write_buffer_limits(high=1, low=0)
+        outlet = transport.get_extra_info("outlet")
+        assert isinstance(outlet, Outlet)  # noqa: S101 - the listener makes no other
+        return outlet
+
+    def welcome(
+        self, successor: Successor, transport: asyncio.Transport, early: bytes, *, is_full: bool
+    ) -> None:
+        """Let a connection go on in another protocol; `early` has come of it already."""
+        outlet: Outlet = transport.get_extra_info("outlet")
+
+        def note_loss() -> None:
+            self.connections.discard(successor)
+            outlet.drop()
+
+        self.connections.add(successor)
+        successor.on_lost = note_loss
+        successor.take_over(transport, early)
+        if is_full:
+            successor.pause_writing()
+        if self.is_winding_down:
+            successor.wind_down()
 
     def admits(self, peer: str) -> bool:
         """Whether one more connection of the address is taken; trusted hops are exempt.

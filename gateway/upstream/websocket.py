@@ -64,6 +64,12 @@ class Side(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._tunnel.take(self, data)
 
+    def eof_received(self) -> bool:
+        """Let what waits for the client leave first."""
+        transport = self.transport
+        outlet = transport.get_extra_info("outlet") if transport is not None else None
+        return outlet is not None and bool(outlet.keeps_open(transport))
+
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self.transport = None

@@ -10,6 +10,7 @@ import fcntl
 import mmap
 import os
 import struct
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,14 @@ _HEADER: Final = struct.Struct("=8sQ16sH")  # magic, version, batch id, length o
 _HEADER_BYTES: Final = 512
 _MAGIC: Final = b"TGUSAGE\n"
 _VERSION: Final = 1
-_MAX_NODE_BYTES: Final = _HEADER_BYTES - _HEADER.size
+# The last words of the header: a call whose last bytes are about to be sent. It counts if the file
+# of what was sent (`sent_file`) has got to the mark, else its row is what it was before. The mark
+# is written last; 0 is none.
+PENDING: Final = struct.Struct("=6Q")  # first word and counts of the row, mark
+PENDING_AT: Final = 57 * 8
+PENDING_MARK: Final = 62
+_SENT_FILE: Final = 63  # the identity of that file
+_MAX_NODE_BYTES: Final = PENDING_AT - _HEADER.size
 # Words of a row: state, words in the row, minute, outcome, calls, request and response bytes,
 # latency; then the key. The outcome is the status, and above it who caused it.
 _ROW_WORDS: Final = 8
@@ -52,15 +60,18 @@ class Segment:
     def __init__(self, buffer: mmap.mmap | bytearray, path: Path | None, descriptor: int) -> None:
         self.path = path
         self.batch_id = uuid.UUID(bytes=_HEADER.unpack_from(buffer)[2])
-        self._buffer = buffer
+        self.buffer = buffer
         self._descriptor = descriptor
         self.words = memoryview(buffer).cast("Q")
         self._next = _HEADER_BYTES // 8
 
     @classmethod
-    def create(cls, directory: Path, node: str) -> Self:
-        """Return an empty segment in a new file whose blocks are reserved. Raises OSError."""
-        header = _make_header(node)
+    def create(cls, directory: Path, node: str, sent_file: int = 0) -> Self:
+        """Return an empty segment in a new file whose blocks are reserved. Raises OSError.
+
+        `sent_file` is the identity of the file that pending calls are settled by.
+        """
+        header = _make_header(node, sent_file)
         batch_id = uuid.UUID(bytes=_HEADER.unpack_from(header)[2])
         path = directory / f"{batch_id}{SUFFIX}"
         unfinished = path.with_suffix(UNFINISHED_SUFFIX)
@@ -97,7 +108,7 @@ class Segment:
         if at + size > len(words):
             return None
         start = (at + _ROW_WORDS) * 8
-        self._buffer[start : start + len(encoded)] = encoded
+        self.buffer[start : start + len(encoded)] = encoded
         words[at + 1] = size
         words[at + 2] = minute
         words[at + 3] = outcome
@@ -107,13 +118,13 @@ class Segment:
 
     def read(self) -> UsageBatch:
         """Return what was counted so far. Raises CorruptSegment."""
-        return read_batch(bytes(self._buffer))
+        return read_batch(bytes(self.buffer))
 
     def close(self) -> None:
         """Stop writing; whoever takes the lock of the file may ship it now."""
-        if isinstance(self._buffer, mmap.mmap):
+        if isinstance(self.buffer, mmap.mmap):
             self.words.release()
-            self._buffer.close()
+            self.buffer.close()
             os.close(self._descriptor)
 
 
@@ -144,11 +155,57 @@ def read_node(path: Path) -> str | None:
         return None
 
 
-def _make_header(node: str) -> bytes:
+def read_pending_file(path: Path) -> int | None:
+    """Return which file settles the segment's pending call; None where there is no such call.
+
+    Also None for a file that is gone or no segment. Raises OSError.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+        _read_header(head)
+    except (FileNotFoundError, CorruptSegment):
+        return None
+    if not any(head[PENDING_MARK * 8 : _SENT_FILE * 8]):
+        return None
+    return int.from_bytes(head[_SENT_FILE * 8 :], sys.byteorder)
+
+
+def is_pending(descriptor: int) -> bool:
+    """Return whether a call of the segment is neither sent nor not sent, until that is settled."""
+    return any(os.pread(descriptor, 8, PENDING_MARK * 8))
+
+
+def settle_pending(descriptor: int, position: int) -> bool | None:
+    """Let the pending call count if `position` has got to its mark, else undo it.
+
+    Return which of the two; None where none was pending. Done again after a failure it does the
+    same. The writer of the segment is gone, and `descriptor` is locked. Raises OSError, and
+    CorruptSegment for a row that is none, which is left as it is.
+    """
+    row, *counts, mark = PENDING.unpack(os.pread(descriptor, PENDING.size, PENDING_AT))
+    if not mark:
+        return None
+    if position < mark:
+        if not _has_row(descriptor, row):
+            raise CorruptSegment(f"The pending call is of word {row}, where no row is.")
+        os.pwrite(descriptor, struct.pack("=4Q", *counts), (row + CALLS) * 8)
+    os.pwrite(descriptor, bytes(8), PENDING_MARK * 8)
+    return bool(position >= mark)
+
+
+def _has_row(descriptor: int, at: int) -> bool:
+    if not _HEADER_BYTES // 8 <= at <= os.fstat(descriptor).st_size // 8 - _ROW_WORDS:
+        return False
+    return os.pread(descriptor, 8, at * 8) == _VALID.to_bytes(8, sys.byteorder)
+
+
+def _make_header(node: str, sent_file: int = 0) -> bytes:
     name = node.encode()
     if len(name) > _MAX_NODE_BYTES:
         raise ValueError(f"node: at most {_MAX_NODE_BYTES} bytes, not {len(name)}.")
-    return _HEADER.pack(_MAGIC, _VERSION, uuid7().bytes, len(name)) + name
+    head = _HEADER.pack(_MAGIC, _VERSION, uuid7().bytes, len(name)) + name
+    return head.ljust(_SENT_FILE * 8, b"\0") + sent_file.to_bytes(8, sys.byteorder)
 
 
 def _read_header(data: bytes) -> tuple[uuid.UUID, str]:
@@ -201,13 +258,13 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def claim(path: Path) -> Iterator[int | None]:
+def claim(path: Path, access: int = os.O_RDONLY) -> Iterator[int | None]:
     """Give the descriptor of a segment nobody else writes or ships now; None when someone does.
 
     A file that was shipped and deleted between its listing and now is None too.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, access | os.O_CLOEXEC)
     except FileNotFoundError:
         yield None
         return

@@ -21,6 +21,8 @@ _FIRST_RETRY_SECONDS: Final = 1.0
 _LAST_RETRY_SECONDS: Final = 30.0
 _SEND_SECONDS: Final = 15.0
 _UNFINISHED_SECONDS: Final = 60.0  # older than any worker takes to finish a new segment
+# A parent settles what its killed worker left at once. Where that is gone, too, nobody does.
+_SETTLED_SECONDS: Final = 10.0
 _REJECTED_SUFFIX: Final = ".rejected"
 _MAX_SPOOL_BYTES: Final = 256 * 1024 * 1024
 
@@ -95,6 +97,7 @@ class UsageShipper:
         self._shipped_until = 0  # Unix time: what was counted before is stored
         self._complete_at = time.monotonic()  # when nothing of this worker was left last
         self._next_report = 0.0
+        self._pending_since: dict[Path, float] = {}  # segments that wait for their parent
 
     def lag_seconds(self) -> float:
         """Return for how long something that this worker counted has not been shipped."""
@@ -186,7 +189,7 @@ class UsageShipper:
     async def _ship_file(self, path: Path) -> None:
         # The lock is held until the file is deleted: two shippers never send the same file at once.
         with segment.claim(path) as descriptor:
-            if descriptor is None:
+            if descriptor is None or self._is_unsettled(path, descriptor):
                 return
             try:
                 batch = await asyncio.to_thread(_read, descriptor)
@@ -198,6 +201,21 @@ class UsageShipper:
             else:
                 _delete(path)
 
+    def _is_unsettled(self, path: Path, descriptor: int) -> bool:
+        """Whether it is still to be seen if the last call of a killed worker counts.
+
+        After a while it does, for it was probably sent.
+        """
+        if not segment.is_pending(descriptor):
+            self._pending_since.pop(path, None)
+            return False
+        now = time.monotonic()
+        if now - self._pending_since.setdefault(path, now) < _SETTLED_SECONDS:
+            return True
+        del self._pending_since[path]
+        _log.warning("usage segment %s is shipped unsettled: its last call counts", path.name)
+        return False
+
     async def _deliver(self, batch: UsageBatch) -> None:
         async with asyncio.timeout(_SEND_SECONDS):
             await self._send(batch)
@@ -207,6 +225,8 @@ class UsageShipper:
         """Return the segments, oldest first (UUIDv7: names sort by time)."""
         sizes = dict(_sizes(sorted(self._directory.glob(f"*{segment.SUFFIX}"))))
         self.spool_bytes = sum(sizes.values())
+        pending = self._pending_since
+        self._pending_since = {path: pending[path] for path in sizes if path in pending}
         self._sweep_unfinished()
         return list(sizes)
 

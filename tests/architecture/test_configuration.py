@@ -6,7 +6,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"\bTOLLGATE_[A-Z_]+[A-Z]\b")
 # Between our own processes; nobody sets them.
-INTERNAL = {"TOLLGATE_GATEWAY_LISTEN_FD", "TOLLGATE_READY_FILE"}
+INTERNAL = {
+    "TOLLGATE_GATEWAY_LISTEN_FD",
+    "TOLLGATE_GATEWAY_SENT_FILE",
+    "TOLLGATE_READY_FILE",
+}
 PACKAGES = ("config", "gateway", "ims", "ams", "portal", "demo")
 
 

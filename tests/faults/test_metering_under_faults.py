@@ -20,8 +20,6 @@ pytestmark = [pytest.mark.live, pytest.mark.faults]
 ROUNDS = int(os.environ.get("TOLLGATE_FAULT_ROUNDS", "10"))
 LONG_VARIANT = 50
 SETTLE_SECONDS = 120
-# A killed worker may have counted the one call whose last bytes it was about to send.
-MOST_TOO_MANY = 1
 
 
 @dataclass
@@ -29,19 +27,12 @@ class Round:
     name: str
     application: object
     books: Books
-    most_too_many: int = 0
 
     def difference(self, counted):
         """Counted minus completed, by status, where they differ."""
         both = self.books.completed.keys() | counted.keys()
         found = {status: counted.get(status, 0) - self.books.completed[status] for status in both}
         return {status: number for status, number in found.items() if number}
-
-    def is_explained(self, counted):
-        """Whether only calls that the client saw break at the kill are counted beyond."""
-        numbers = self.difference(counted).values()
-        at_most = min(self.most_too_many, self.books.broken)
-        return all(number > 0 for number in numbers) and sum(numbers) <= at_most
 
 
 def plan_rounds():
@@ -76,12 +67,12 @@ def test_completed_calls_are_in_the_rollups_and_nothing_is_folded_twice(stack, a
     counted = wait_until_settled(stack, rounds)
     with capsys.disabled():
         sys.stdout.write(f"\n{tell(rounds, counted)}\n")
-    unexplained = {
+    different = {
         f"{at} {round_.name}": (round_.books, counted[at])
         for at, round_ in enumerate(rounds)
-        if not round_.is_explained(counted[at])
+        if round_.difference(counted[at])
     }
-    assert not unexplained
+    assert not different
     completed = [sum(round_.books.completed.values()) for round_ in rounds]
     assert all(completed)
     assert sum(completed) > 50 * len(rounds)
@@ -94,8 +85,7 @@ def play(stack, api, disturb, application):
     with Load(stack, api.base_path, token) as load:
         disturb(stack)
     disturbances.wait_until_recovered(stack)
-    is_worker = disturb is disturbances.kill_gateway_worker
-    return Round(disturb.__name__, application, load.total(), MOST_TOO_MANY if is_worker else 0)
+    return Round(disturb.__name__, application, load.total())
 
 
 def take_token(api, application):

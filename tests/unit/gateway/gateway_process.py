@@ -209,5 +209,5 @@ def read_all(connection: ssl.SSLSocket) -> bytes:
 def _is_worker(pid: str) -> bool:
     try:
         return b"gateway.worker_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:  # it ended while we looked
+    except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
         return False

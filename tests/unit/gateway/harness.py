@@ -25,6 +25,7 @@ from gateway.dataplane.upstreams import Upstreams
 from gateway.dataplane.usage_journal import BY_CLIENT, BY_GATEWAY, BY_UPSTREAM
 from gateway.issuer_keys import IssuerKeys
 from gateway.replay_register import LocalReplays
+from gateway.usage.sent_file import SentFile
 from wire.bearer import Prefix, mint
 from wire.gateway_snapshot import (
     API,
@@ -111,10 +112,20 @@ class ClosedOffice:
 class RecordingJournal:
     rows: list[tuple] = field(default_factory=list)
     causes: list[str] = field(default_factory=list)
+    sent_file: SentFile = field(default_factory=SentFile.create)
 
-    def record(self, key, outcome, *, request_bytes, response_bytes, latency_ms, now) -> None:
+    def record(
+        self, key, outcome, *, request_bytes, response_bytes, latency_ms, now, mark=0
+    ) -> None:
         self.rows.append((key, outcome & 0xFFFF, request_bytes, response_bytes))
         self.causes.append(_CAUSES[outcome & ~0xFFFF])
+
+    def settle(self) -> None:
+        pass
+
+    def take_back(self) -> None:
+        self.rows.pop()
+        self.causes.pop()
 
     @property
     def statuses(self) -> list[int]:

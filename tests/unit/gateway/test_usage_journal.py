@@ -167,7 +167,7 @@ def test_unfinished_row_is_not_read(tmp_path):
     journal = UsageJournal(tmp_path, node="n1")
     count(journal, key("a"))
     count(journal, key("b"))
-    data = bytearray(journal._segment._buffer[:])
+    data = bytearray(journal._segment.buffer[:])
     at = list(journal._slots.values())[1] * 8
 
     data[at : at + 8] = bytes(8)  # killed just before the last word was written
@@ -199,7 +199,7 @@ def test_damaged_segment_is_read_or_refused_but_never_crashes(damage):
     journal_segment = segment.Segment.create_in_memory("n")
     for name in "abc":
         journal_segment.words[journal_segment.open_row(key(name), 200, 0) + segment.CALLS] = 1
-    data = bytearray(journal_segment._buffer[:1024])
+    data = bytearray(journal_segment.buffer[:1024])
     for at, value in damage:
         data[at] = value
 
