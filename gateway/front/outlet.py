@@ -81,6 +81,8 @@ class Outlet:
     def write(self, data: bytes) -> None:
         """Send `data`, or let it wait."""
         last, self._last = self._last, None
+        if last is not None:
+            self._plane.leaving.discard(last)  # it may have waited in TLS
         self._write(data, last)
 
     def write_eof(self) -> None:

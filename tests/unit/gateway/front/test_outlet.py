@@ -17,7 +17,6 @@ from gateway.front import listener
 from gateway.front.limits import Limits
 from gateway.front.outlet import Outlet
 from gateway.front.shared import Front
-from tests.unit.gateway.front.conftest import read_until_closed, run_server
 from tests.unit.gateway.front.sockets import begin, run_gateway, switching_then
 from tests.unit.gateway.front.test_http2 import Client
 from tests.unit.gateway.front.test_metering import REQUEST, until
@@ -388,73 +387,3 @@ async def test_a_websocket_waits_for_its_client():
 
             assert found == frame * 60
             writer.transport.abort()
-
-
-# Before TLS stands.
-
-
-async def knock(port):
-    return await asyncio.open_connection("127.0.0.1", port)
-
-
-async def test_connections_count_before_their_handshake(certificate):
-    context = listener.make_context(certificate, certificate.parent / "gateway-key.pem")
-    async with run_server(context, connections_per_address=2) as server:
-        first = [await knock(server.port) for _ in range(2)]
-        await until(lambda: len(server.front.connections) == 2)
-
-        reader, third = await knock(server.port)
-
-        assert await reader.read() == b""
-        for _, writer in (*first, (None, third)):
-            writer.transport.abort()
-        await until(lambda: not server.front.connections)
-
-
-@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x01"])
-async def test_a_handshake_that_fails_or_takes_too_long_leaves_nothing(certificate, first):
-    context = listener.make_context(certificate, certificate.parent / "gateway-key.pem")
-    async with run_server(context, handshake_seconds=0.3) as server:
-        reader, writer = await knock(server.port)
-        await until(lambda: server.front.connections)
-        writer.write(first)
-        await read_until_closed(reader)
-        writer.close()
-        await until(lambda: not server.front.connections)
-
-
-async def test_a_client_that_leaves_in_its_handshake_leaves_nothing(certificate):
-    context = listener.make_context(certificate, certificate.parent / "gateway-key.pem")
-    async with run_server(context) as server:
-        for abort in (True, False):
-            _, writer = await knock(server.port)
-            await until(lambda: server.front.connections)
-            writer.transport.abort() if abort else writer.close()
-            await until(lambda: not server.front.connections)
-
-
-async def test_after_the_handshake_a_connection_counts_once(certificate):
-    context = listener.make_context(certificate, certificate.parent / "gateway-key.pem")
-    trust = ssl.create_default_context(cafile=str(certificate))
-    async with run_server(context) as server:
-        opened = asyncio.open_connection(
-            "127.0.0.1", server.port, ssl=trust, server_hostname="localhost"
-        )
-        _, writer = await opened
-        await until(lambda: len(server.front.connections) == 1)
-        writer.transport.abort()
-        await until(lambda: not server.front.connections)
-
-
-async def test_an_end_of_the_gateway_drops_what_has_not_shaken_hands(certificate):
-    context = listener.make_context(certificate, certificate.parent / "gateway-key.pem")
-    async with run_server(context) as server:
-        reader, writer = await knock(server.port)
-        await until(lambda: server.front.connections)
-
-        server.front.wind_down()
-
-        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-            await reader.readexactly(1)
-        await until(lambda: not server.front.connections)
-        writer.close()
