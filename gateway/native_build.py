@@ -114,5 +114,6 @@ def worker_command(build: Path | None) -> tuple[tuple[str, ...], dict[str, str]]
     if build is not None:
         # Without -P the present directory comes first, and with it the plain modules.
         command = (sys.executable, "-P", *command[1:])
-        environment["PYTHONPATH"] = str(build)
+        others = environment.get("PYTHONPATH", "")
+        environment["PYTHONPATH"] = f"{build}{os.pathsep}{others}" if others else str(build)
     return command, environment
