@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
+from gateway.front.arrival import Arrival
 from gateway.front.frame_gate import PREFACE
 from gateway.front.http1 import Http1Connection
 from gateway.front.http2 import Http2Connection
-from gateway.front.limits import NEVER
-from gateway.front.outlet import Outlet
-from gateway.front.shared import Front, peer_of
+from gateway.front.shared import Front
 from gateway.front.tls_door import TLSDoor
 
 _BACKLOG: Final = 2048
@@ -73,32 +72,23 @@ async def listen(
     return await front.loop.create_server(factory, sock=listening, backlog=_BACKLOG)
 
 
-class Doorway(asyncio.Protocol):
+class Doorway(Arrival):
     """A connection until it is known what it speaks: by ALPN over TLS, else by its first bytes."""
 
-    __slots__ = ("_first", "_front", "_outlet", "deadline", "peer", "write_deadline")
+    __slots__ = ("_first",)
 
     def __init__(self, front: Front) -> None:
-        self._front = front
+        super().__init__(front)
         self._first = b""
-        self.peer = ""
-        self._outlet: Outlet | None = None
         self.deadline = front.now + front.limits.idle_seconds
-        self.write_deadline = NEVER
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        plain = cast("asyncio.Transport", transport)
         tls = transport.get_extra_info("ssl_object")
-        if tls is not None:
+        if tls is None:
+            self.enter(transport)
+        else:
             is_http2 = tls.selected_alpn_protocol() == "h2"
-            self._become(plain, is_http2=is_http2)
-            return
-        self.peer = peer_of(transport)
-        if not self._front.admits(self.peer):
-            plain.abort()
-            return
-        self._outlet = Outlet(self._front.plane, self._front.loop, plain)
-        self._front.connections.add(self)
+            self._become(cast("asyncio.Transport", transport), is_http2=is_http2)
 
     def data_received(self, data: bytes) -> None:
         # Prior knowledge (RFC 9113 §3.3), from a proxy that ends TLS before us. No upgrade: h2c
@@ -115,22 +105,6 @@ class Doorway(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self._front.connections.discard(self)
-
-    def expire(self) -> None:
-        """Close: nothing came."""
-        self.abort()
-
-    def say_goodbye(self) -> None:
-        """Wait for what it will be."""
-
-    def wind_down(self) -> None:
-        """Close: nothing is under way."""
-        self.abort()
-
-    def abort(self) -> None:
-        """Drop the connection."""
-        if self._outlet is not None:
-            self._outlet.abort()
 
     def _become(
         self, transport: asyncio.Transport, *, is_http2: bool

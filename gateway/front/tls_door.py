@@ -7,13 +7,13 @@ what leaves is in our hands, and in our sight.
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import uvloop.loop
 
-from gateway.front.limits import NEVER
+from gateway.front.arrival import Arrival
 from gateway.front.outlet import Outlet
-from gateway.front.shared import Front, peer_of
+from gateway.front.shared import Front
 
 _Base: Final[Any] = vars(uvloop.loop)["SSLProtocol"]  # what `create_server(ssl=…)` uses, too
 
@@ -28,40 +28,25 @@ class _TLS(_Base):  # type: ignore[misc]
         return self.outlet.is_waiting
 
 
-class TLSDoor(asyncio.Protocol):
-    """Counts among the connections of its address until TLS stands."""
+class TLSDoor(Arrival):
+    """Lasts until TLS stands, which has a time limit of its own."""
 
-    __slots__ = (
-        "_context",
-        "_front",
-        "_make_next",
-        "_outlet",
-        "deadline",
-        "peer",
-        "write_deadline",
-    )
+    __slots__ = ("_context", "_make_next")
 
     def __init__(
         self, front: Front, context: ssl.SSLContext, make_next: Callable[[], asyncio.Protocol]
     ) -> None:
-        self._front = front
+        super().__init__(front)
         self._context = context
         self._make_next = make_next
-        self._outlet: Outlet | None = None
-        self.peer = ""
-        self.deadline = self.write_deadline = NEVER  # TLS has a time limit of its own
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         front, limits = self._front, self._front.limits
-        below = cast("asyncio.Transport", transport)
-        self.peer = peer_of(transport)
-        if not front.admits(self.peer):
-            below.abort()
+        outlet = self.enter(transport)
+        if outlet is None:
             return
-        self._outlet = Outlet(front.plane, front.loop, below)
         shaken: asyncio.Future[None] = front.loop.create_future()
         shaken.add_done_callback(self._leave)
-        front.connections.add(self)
         tls = _TLS(
             front.loop,
             self._make_next(),
@@ -71,24 +56,9 @@ class TLSDoor(asyncio.Protocol):
             ssl_handshake_timeout=limits.handshake_seconds,
             ssl_shutdown_timeout=limits.linger_seconds,
         )
-        tls.outlet = self._outlet
-        below.set_protocol(tls)
-        tls.connection_made(self._outlet)
-
-    def expire(self) -> None:
-        """Never asked for."""
-
-    def say_goodbye(self) -> None:
-        """Wait for what it will be."""
-
-    def wind_down(self) -> None:
-        """Close: nothing is under way."""
-        self.abort()
-
-    def abort(self) -> None:
-        """Drop the connection."""
-        if self._outlet is not None:
-            self._outlet.abort()
+        tls.outlet = outlet
+        outlet.set_protocol(tls)
+        tls.connection_made(outlet)
 
     def _leave(self, shaken: "asyncio.Future[None]") -> None:
         """Make room: TLS stands, or never will."""

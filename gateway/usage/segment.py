@@ -147,12 +147,8 @@ def read_batch(data: bytes) -> UsageBatch:
 
 def read_node(path: Path) -> str | None:
     """Return who wrote the segment; None for a file that is gone or no segment."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEADER_BYTES)
-        return _read_header(head)[1]
-    except (FileNotFoundError, CorruptSegment):
-        return None
+    head = _head_of(path)
+    return _read_header(head)[1] if head else None
 
 
 def read_pending_file(path: Path) -> int | None:
@@ -160,12 +156,7 @@ def read_pending_file(path: Path) -> int | None:
 
     Also None for a file that is gone or no segment. Raises OSError.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEADER_BYTES)
-        _read_header(head)
-    except (FileNotFoundError, CorruptSegment):
-        return None
+    head = _head_of(path)
     if not any(head[PENDING_MARK * 8 : _SENT_FILE * 8]):
         return None
     return int.from_bytes(head[_SENT_FILE * 8 :], sys.byteorder)
@@ -198,6 +189,17 @@ def _has_row(descriptor: int, at: int) -> bool:
     if not _HEADER_BYTES // 8 <= at <= os.fstat(descriptor).st_size // 8 - _ROW_WORDS:
         return False
     return os.pread(descriptor, 8, at * 8) == _VALID.to_bytes(8, sys.byteorder)
+
+
+def _head_of(path: Path) -> bytes:
+    """Return the header; b"" for a file that is gone or no segment. Raises OSError."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+        _read_header(head)
+    except (FileNotFoundError, CorruptSegment):
+        return b""
+    return head
 
 
 def _make_header(node: str, sent_file: int = 0) -> bytes:
