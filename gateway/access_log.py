@@ -150,7 +150,7 @@ def _quoted(text: str) -> bytes:
 
 
 def _quoted_path(path: bytes) -> bytes:
-    if (b"tg" in path or b"eyJ" in path) and _TOKEN_LIKE.search(path):
+    if (path.find(b"tg") >= 0 or path.find(b"eyJ") >= 0) and _TOKEN_LIKE.search(path):
         path = _TOKEN_LIKE.sub(b"[redacted]", path)
     if not path.translate(None, _PLAIN):
         return b'"%b"' % path

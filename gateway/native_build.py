@@ -38,11 +38,13 @@ HOT_MODULES: Final = (
     "gateway.dataplane.token_cache",
     "gateway.dataplane.usage_journal",
     "gateway.front.answer_head",
+    "gateway.front.departures",
     "gateway.front.http1",
     "gateway.front.http1_request",
     "gateway.front.outlet",
     "gateway.front.request_head",
     "gateway.front.shared",
+    "gateway.recent_calls",
     "gateway.upstream.body",
     "gateway.upstream.client",
     "gateway.upstream.handshake",  # inherits from the two after it, so it must be compiled, too
@@ -51,6 +53,7 @@ HOT_MODULES: Final = (
     "gateway.upstream.request_head",
     "gateway.upstream.response",
     "gateway.usage.sent_file",
+    "wire.bearer",
 )
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _COMPLETE: Final = "complete"  # written last

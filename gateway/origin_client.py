@@ -65,7 +65,7 @@ class OriginClient:
         try:
             client = self._clients.get(origin) or self._open(origin)
             async with asyncio.timeout(self._most_seconds):
-                response = await client.send(method, target.encode("ascii"), headers, body)
+                response = await client.send(method, target.encode("ascii"), list(headers), body)
                 content = response.body
                 if content is None:
                     content = await self._read(response)

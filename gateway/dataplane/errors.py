@@ -1,6 +1,7 @@
 """Refusals: one class per reason, and the one place where they become problem documents."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import ClassVar, Final
 
 from wire.jws import ALGORITHMS
@@ -10,6 +11,9 @@ Headers = list[tuple[bytes, bytes]]
 
 # RFC 9449 §7.1: what a proof may be signed with.
 _DPOP_ALGORITHMS: Final = " ".join(ALGORITHMS)
+
+_INSTANCE: Final = "urn:tollgate:request:"
+_FIELDS: Final = ((b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store"))
 
 
 class Refusal(Exception):
@@ -342,18 +346,20 @@ def render(
         return [*refusal.headers(), *extra], b""
     if isinstance(refusal, Answer):
         return [*refusal.headers(), *extra], refusal.content
-    body = Problem(
-        status=refusal.status,
-        type=refusal.type,
-        title=refusal.title,
-        detail=refusal.detail,
-        instance=f"urn:tollgate:request:{request_id.decode('ascii')}",
-        extensions=refusal.extensions(),
-    ).encode()
-    headers: Headers = [
-        (b"content-type", MEDIA_TYPE.encode()),
-        (b"cache-control", b"no-store"),
-        *refusal.headers(),
-        *extra,
-    ]
-    return headers, body
+    status, kind, title, detail = refusal.status, refusal.type, refusal.title, refusal.detail
+    extensions = refusal.extensions()
+    if extensions:
+        instance = _INSTANCE + request_id.decode("ascii")
+        body = Problem(status, kind, title, detail, instance, extensions).encode()
+    else:
+        before, after = _parts(status, kind, title, detail)
+        body = before + request_id + after
+    return [*_FIELDS, *refusal.headers(), *extra], body
+
+
+@lru_cache(maxsize=256)
+def _parts(status: int, kind: str, title: str, detail: str) -> tuple[bytes, bytes]:
+    """Return what stands before and after the id of the request, which is plain ASCII."""
+    document = Problem(status, kind, title, detail, _INSTANCE + "?").encode()
+    before, _, after = document.rpartition(b"?")
+    return before, after

@@ -134,10 +134,12 @@ def response_fields(call: Call, response: UpstreamResponse) -> tuple[headers.Hea
     ours = len(fields)
     length = connection = b""
     keep = fields.append
-    verdicts = headers.response_verdicts
+    verdict_on = headers.response_verdicts.get
     for field in response.headers:
         name = field[0]
-        verdict = verdicts[name] if name in verdicts else headers.judge_response_name(name)
+        verdict = verdict_on(name)
+        if verdict is None:
+            verdict = headers.judge_response_name(name)
         if not verdict:  # FORWARD: a comparison would cost a look-up for each field
             keep(field)
         elif verdict == headers.LENGTH:

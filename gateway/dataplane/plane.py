@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.counters import INDEX, Counters
 from gateway.dataplane.call import Call
@@ -16,7 +16,8 @@ from gateway.usage.sent_file import SentFile
 if TYPE_CHECKING:
     from gateway.dataplane.configuration import Configuration
 
-_HITS = INDEX["token_cache_hits"]
+_HITS: Final = INDEX["token_cache_hits"]
+_LOW_DIGITS: Final = [b"%02x" % low for low in range(256)]
 
 
 class Journal(Protocol):
@@ -97,11 +98,19 @@ class Plane:
         self._cells = counters.cells
         self._request_id_prefix = secrets.token_hex(8).encode()
         self._request_number = 0
+        self._request_id_start = self._start_of_request_ids(0)
 
     def next_request_id(self) -> bytes:
         """Return an id that no other request of the installation has."""
-        self._request_number += 1
-        return b"%b%08x" % (self._request_id_prefix, self._request_number)
+        number = self._request_number = self._request_number + 1
+        low = number & 0xFF
+        if not low:
+            self._request_id_start = self._start_of_request_ids(number)
+        return self._request_id_start + _LOW_DIGITS[low]
+
+    def _start_of_request_ids(self, number: int) -> bytes:
+        """Return all but the last two digits, which 256 ids share."""
+        return b"%b%06x" % (self._request_id_prefix, number >> 8)
 
     def count_hit(self) -> None:
         self._cells[_HITS] += 1

@@ -100,7 +100,7 @@ class QuotaLease(Lease):
         self._subscription_id = subscription_id
         self._quota = quota
         self._limit = min(quota.limit, _LARGEST_LIMIT)
-        self._item = b'"%b";r=%%d;t=%%d' % quota.name.encode()
+        self._name = quota.name.encode()
         self._number = 0
         self._mine = 0  # taken in this period, what is left of the lease included
         self._told = self._known = 0  # `_mine` as of the last order, and of the last answer
@@ -174,7 +174,8 @@ class QuotaLease(Lease):
     def state(self, now: float) -> bytes:
         if self.remaining < 0:
             return b""
-        return self._item % (self.left + self.remaining, int(self.ends - now) + 1)
+        left, reset = self.left + self.remaining, int(self.ends - now) + 1
+        return b'"%b";r=%d;t=%d' % (self._name, left, reset)
 
     def refusal(self, now: float) -> Refusal:
         return QuotaExhausted(

@@ -87,7 +87,7 @@ class RateLease(Lease):
         # Slots are as wide as the window says: another window must not find them.
         self._key = f"{key}:{limit.window_seconds}"
         self._limit = limit
-        self._item = b'"%b";r=%%d;t=%%d' % limit.name.encode()
+        self._name = limit.name.encode()
         self._window = limit.window_seconds
         # Kept from one outage to the next, so that a Valkey that comes and goes is no way around.
         self._bucket: SlidingBucket | None = None
@@ -130,7 +130,9 @@ class RateLease(Lease):
         if self.remaining < 0 and self.blocked_until <= now:
             return b""
         reset = self._window if left else max(1, math.ceil(self.blocked_until - now))
-        return self._item % (left + max(0, self.remaining), reset)
+        if self.remaining > 0:
+            left += self.remaining
+        return b'"%b";r=%d;t=%d' % (self._name, left, reset)
 
     def refusal(self, now: float) -> Refusal:
         return RateLimited(

@@ -27,6 +27,8 @@ from wire.gateway_snapshot import API, Operation
 _TEMPLATE: Final = re.compile(r"\{[^{}]*\}")
 _SEGMENT_SAFE: Final = "!$&'()*+,;=:@~-._"
 _MAX_SEGMENTS: Final = 64
+_PERCENT: Final = 0x25
+_SEMICOLON: Final = 0x3B
 
 
 class BadTemplate(ValueError):
@@ -142,7 +144,7 @@ class Router:
         if len(segments) > _MAX_SEGMENTS:
             raise NotFound("The path has too many segments.")
         node = _find(self._root, segments, 1)
-        if b"%" in raw_path or b";" in raw_path:
+        if _PERCENT in raw_path or _SEMICOLON in raw_path:
             self._refuse_ambiguity(node, segments)
         if node is None:
             raise NotFound("No operation of a published API matches the path.")

@@ -32,6 +32,7 @@ from gateway.dataplane.routing import allow_field
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{8,64}")
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}")
+_PERCENT: Final = 0x25
 _MAX_REMEMBERED_HOSTS: Final = 256
 _NO_ENCODED_SLASH: Final = "This API does not take an encoded slash (%2F) in its paths."
 
@@ -94,7 +95,7 @@ def find_route(plane: Plane, call: Call) -> None:
         raise NotReady("The gateway has just started and has no configuration yet.", 1)
     call.configuration = configuration
     router = configuration.router
-    has_encoded_slash = b"%" in call.raw_path and hygiene.has_encoded_slash(call.raw_path)
+    has_encoded_slash = _PERCENT in call.raw_path and hygiene.has_encoded_slash(call.raw_path)
     if has_encoded_slash and not router.may_hold_encoded_slash(call.raw_path):
         raise BadRequest(_NO_ENCODED_SLASH)
     try:

@@ -26,7 +26,7 @@ class Arrival(asyncio.Protocol):
         if not self._front.admits(self.peer):
             below.abort()
             return None
-        self._outlet = Outlet(self._front.plane, self._front.loop, below)
+        self._outlet = Outlet(self._front.plane, self._front.departures, below)
         self._front.connections.add(self)
         return self._outlet
 

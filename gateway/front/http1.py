@@ -124,7 +124,7 @@ class Http1Connection:
         ends so is incomplete.
         """
         self._has_eof = True
-        waits = self._outlet is not None and self._outlet.is_waiting
+        waits = self._outlet is not None and self._outlet.is_waiting()
         if waits:  # also TLS's, which keeps no time any more
             self.write_deadline = self.front.now + self.front.limits.write_stall_seconds
         if self._current is None or self._is_closing or self.front.scheme == "https":
@@ -261,11 +261,10 @@ class Http1Connection:
         method, target = parser.get_method(), self._target
         fields = self._headers.copy()
         self._headers.clear()
-        is_11 = head.startswith(b"%b %b HTTP/1.1\r\n" % (method, target)) or (
+        is_11 = head.startswith(b" ".join((method, target, b"HTTP/1.1\r\n"))) or (
             request_head.is_http11(head, method, target)
         )
-        if b" \r\n" in head or b"\t\r\n" in head:
-            fields = request_head.strip_values(fields)
+        request_head.strip_values(fields)
         expects_continue = request_head.check_fields(
             fields, is_11=is_11, max_lines=front.limits.header_lines
         )

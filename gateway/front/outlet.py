@@ -2,6 +2,7 @@
 
 The bytes of the wire pass through here, those of TLS after they were encrypted. So nothing waits
 in a queue that nobody sees, and a call is counted in the moment in which its last bytes leave.
+They leave at the end of the event loop's turn (`departures`).
 """
 
 import asyncio
@@ -15,10 +16,12 @@ from typing import Any, Final, cast
 from gateway.dataplane import ledger
 from gateway.dataplane.call import Call
 from gateway.dataplane.plane import Plane
+from gateway.front.departures import Departures
 from gateway.usage.sent_file import MAX_BYTES
 
 _write: Final = os.write
 _RESET: Final = struct.pack("ii", 1, 0)  # on, for 0 s
+_MAX_DUE_BYTES: Final = 64 * 1024  # more does not wait for the end of the turn
 _OPEN: Final = 0
 _EOF: Final = 1
 _CLOSE: Final = 2
@@ -32,9 +35,10 @@ class Outlet:
     """
 
     __slots__ = (
+        "_departures",
         "_descriptor",
+        "_due_bytes",
         "_last",
-        "_loop",
         "_plane",
         "_queue",
         "_transport",
@@ -42,15 +46,14 @@ class Outlet:
         "_watched",
     )
 
-    def __init__(
-        self, plane: Plane, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport
-    ) -> None:
+    def __init__(self, plane: Plane, departures: Departures, transport: asyncio.Transport) -> None:
         self._plane = plane
-        self._loop = loop
+        self._departures = departures
         self._transport = transport
         self._descriptor: int = transport.get_extra_info("socket").fileno()
         self._last: Call | None = None  # whose last bytes the next write holds
         self._queue: deque[tuple[bytes | memoryview, Call | None]] = deque()
+        self._due_bytes = 0  # of the queue, where it waits for the end of the turn
         self._watched = -1  # a descriptor of the same socket, while something waits
         self._until = _OPEN  # what is to be done when nothing waits any more
 
@@ -70,7 +73,7 @@ class Outlet:
         by.write(data)
         if self._unsent() is None:
             return
-        if self._queue:  # TLS has encrypted it, and waits until this is empty
+        if self._watched >= 0:  # TLS has encrypted it, and waits until nothing waits here
             self._plane.leaving.add(call)
         else:  # TLS is closed
             self._last = None
@@ -87,6 +90,7 @@ class Outlet:
 
     def write_eof(self) -> None:
         """End our side when all is sent."""
+        self.flush()
         if not self._queue:
             self._transport.write_eof()
         elif self._until == _OPEN:
@@ -94,15 +98,22 @@ class Outlet:
 
     def close(self) -> None:
         """Close when all is sent."""
+        self.flush()
         if self._queue:
             self._until = _CLOSE
-            self._transport.pause_reading()
+            if not self._transport.is_closing():
+                self._transport.pause_reading()
         else:
             self._transport.close()
 
-    @property
+    def flush(self) -> None:
+        """Send what waits for the end of the turn."""
+        if self._due_bytes:
+            self._send_due()
+
     def is_waiting(self) -> bool:
-        """Whether something waits for the client to take it."""
+        """Send what there is, and say whether something waits for the client to take it."""
+        self.flush()
         return bool(self._queue)
 
     def keeps_open(self, by: asyncio.Transport) -> bool:
@@ -110,15 +121,15 @@ class Outlet:
 
         Nothing is done where `by` is TLS, which closes by itself.
         """
-        if not self._queue or by is not cast("asyncio.Transport", self):
+        if not self.is_waiting() or by is not cast("asyncio.Transport", self):
             return False
         self.close()
         return True
 
     def abort(self) -> None:
         """Drop the connection, with what waits."""
-        self.drop()
-        self._transport.abort()
+        self.flush()
+        self._abort()
 
     def reset(self) -> None:
         """Do as `abort`, and let the client see that something is missing."""
@@ -129,7 +140,7 @@ class Outlet:
 
     def _force_close(self, exc: BaseException | None) -> None:
         """Do as `abort`: TLS calls it so. When it waited long enough, the clock has the say."""
-        if not (self._queue and isinstance(exc, TimeoutError)):
+        if not (isinstance(exc, TimeoutError) and self.is_waiting()):
             self.abort()
 
     def is_closing(self) -> bool:
@@ -158,6 +169,7 @@ class Outlet:
     def drop(self) -> None:
         """Forget what waits: the connection is gone, or is to go. Nothing is written any more."""
         self._descriptor = -1  # it may be another's in a moment
+        self._due_bytes = 0
         self._stop_watching()
         waiting, self._queue = self._queue, deque()
         for _, call in waiting:
@@ -167,22 +179,28 @@ class Outlet:
 
     def _write(self, data: bytes, call: Call | None) -> None:
         if call is not None and len(data) > MAX_BYTES:
-            self._send_or_wait(data[:-1], None)
+            self._wait(data[:-1], None)
             data = data[-1:]
-        self._send_or_wait(data, call)
+        self._wait(data, call)
 
-    def _send_or_wait(self, data: bytes | memoryview, call: Call | None) -> None:
-        if not self._queue:
-            sent = self._send(data, call)
-            if sent == len(data):
-                return
-            data = memoryview(data)[sent:]
-        else:
-            data = memoryview(data)
+    def _wait(self, data: bytes, call: Call | None) -> None:
+        """Let `data` wait for the client, or for the end of the turn where it takes all so far."""
         if call is not None:
             self._plane.leaving.add(call)
         self._queue.append((data, call))
-        if self._watched < 0:
+        if self._watched >= 0:
+            return
+        if not self._due_bytes:
+            self._departures.add(self)
+        self._due_bytes += len(data)
+        if self._due_bytes > _MAX_DUE_BYTES:
+            self._send_due()
+
+    def _send_due(self) -> None:
+        self._due_bytes = 0
+        if self._empty_queue():
+            self._end()
+        elif self._queue:
             self._watch()
 
     def _send(self, data: bytes | memoryview, call: Call | None) -> int:
@@ -194,7 +212,7 @@ class Outlet:
         except BlockingIOError:
             return 0
         except OSError:
-            self.abort()
+            self._abort()
             return len(data)
 
     def _send_last(self, data: bytes | memoryview, call: Call) -> int:
@@ -220,6 +238,10 @@ class Outlet:
             ledger.take_back(plane, call)
         return sent
 
+    def _abort(self) -> None:
+        self.drop()
+        self._transport.abort()
+
     def _give_up(self, call: Call | None) -> None:
         if call is not None:
             ledger.give_up(self._plane, call)
@@ -230,15 +252,15 @@ class Outlet:
             # The event loop lets nobody watch the transport's own descriptor.
             self._watched = os.dup(self._descriptor)
         except OSError:
-            self.abort()
+            self._abort()
             return
-        self._loop.add_writer(self._watched, self._go_on)
+        self._departures.loop.add_writer(self._watched, self._go_on)
         self._protocol.pause_writing()
 
     def _stop_watching(self) -> None:
         watched, self._watched = self._watched, -1
         if watched >= 0:
-            self._loop.remove_writer(watched)
+            self._departures.loop.remove_writer(watched)
             os.close(watched)
 
     def _go_on(self) -> None:
@@ -255,10 +277,10 @@ class Outlet:
         while self._queue:
             data, call = self._queue[0]
             sent = self._send(data, call)
-            if self._watched < 0:  # the client is gone, and with it the queue
+            if self._descriptor < 0:  # the client is gone, and with it the queue
                 return False
             if sent < len(data):
-                self._queue[0] = data[sent:], call
+                self._queue[0] = memoryview(data)[sent:], call
                 return False
             self._queue.popleft()
             if call is not None:

@@ -78,9 +78,11 @@ def check_fields(fields: Fields, *, is_11: bool, max_lines: int) -> bool:
     return expects_continue and is_11  # a client of HTTP/1.0 does not know 100 (RFC 9110 §10.1.1)
 
 
-def strip_values(fields: Fields) -> Fields:
-    """Return the fields without the space after their values, which is no part of them."""
-    return [(name, value.rstrip(b" \t")) for name, value in fields]
+def strip_values(fields: Fields) -> None:
+    """Take off the space after the values, which is no part of them."""
+    for at, (name, value) in enumerate(fields):
+        if value and value[-1] in (0x20, 0x09):
+            fields[at] = (name, value.rstrip(b" \t"))
 
 
 def split_target(target: bytes, fields: Fields) -> tuple[bytes, bytes, Fields]:

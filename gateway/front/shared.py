@@ -12,6 +12,7 @@ from gateway.counters import NO_SERIES
 from gateway.dataplane.call import Inbound
 from gateway.dataplane.errors import Headers, Refusal, render
 from gateway.dataplane.plane import Plane
+from gateway.front.departures import Departures
 from gateway.front.limits import Limits
 from gateway.front.outlet import Outlet
 
@@ -74,6 +75,7 @@ class Front:
         self.scheme = scheme
         self.limits = limits or Limits()
         self.loop = asyncio.get_running_loop()
+        self.departures = Departures(self.loop)
         self.connections: set[Connection] = set()
         self._crowd: dict[str, int] = {}  # connections by address, as of `_counted_at`
         self._counted_at = 0.0

@@ -25,7 +25,7 @@ class _TLS(_Base):  # type: ignore[misc]
 
     def eof_received(self) -> bool:
         super().eof_received()
-        return self.outlet.is_waiting
+        return self.outlet.is_waiting()
 
 
 class TLSDoor(Arrival):

@@ -307,7 +307,7 @@ async def _answers(client: UpstreamClient, health: HealthCheck) -> bool:
     return 200 <= response.status < 300
 
 
-_CHECK_FIELDS: Final = ((b"user-agent", b"tollgate-health"), (b"accept", b"*/*"))
+_CHECK_FIELDS: Final = [(b"user-agent", b"tollgate-health"), (b"accept", b"*/*")]
 
 
 class _FirstPieceKept:

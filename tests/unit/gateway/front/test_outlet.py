@@ -14,6 +14,7 @@ from h2 import events
 
 from gateway.dataplane.pipeline import CHECKS, serve_call
 from gateway.front import listener
+from gateway.front.departures import Departures
 from gateway.front.limits import Limits
 from gateway.front.outlet import Outlet
 from gateway.front.shared import Front
@@ -221,7 +222,7 @@ async def test_an_http2_client_that_closes_its_side_still_gets_what_waits(gatewa
             path=b"/orders/v1/orders/42",
             authority=b"gateway.test",
         )
-        await until(lambda: gateway.plane.in_flight)
+        await until(lambda: gateway.plane.in_flight or gateway.plane.leaving)
         await asyncio.sleep(0.2)
         client.writer.write_eof()
 
@@ -348,7 +349,7 @@ async def test_nothing_is_written_when_the_connection_is_gone(gateway):
 
     class Greeter(asyncio.Protocol):
         def connection_made(self, transport):
-            made.append(Outlet(gateway.plane, loop, transport))
+            made.append(Outlet(gateway.plane, Departures(loop), transport))
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Greeter, "127.0.0.1", 0)
