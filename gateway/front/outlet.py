@@ -83,6 +83,8 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Send `data`, or let it wait."""
+        if not data:  # it would wait for ever: what is due is told by its bytes
+            return
         last, self._last = self._last, None
         if last is not None:
             self._plane.leaving.discard(last)  # it may have waited in TLS

@@ -64,9 +64,9 @@ async def test_what_is_written_in_a_turn_leaves_at_its_end(gateway):
             outlet.write(b"two")
         assert [has_come(client) for client in clients] == [None] * 3
 
-        await asyncio.sleep(0)
+        for _ in range(2):  # this turn, and the one that begins with what is due
+            await asyncio.sleep(0)
 
-        await asyncio.sleep(0)
         assert [has_come(client) for client in clients] == [b"one two"] * 3
 
 
@@ -90,6 +90,15 @@ async def test_an_end_in_the_same_turn_comes_after_what_was_written(gateway, how
         getattr(outlets[0], how)()
 
         assert await read(clients[0]) == b"the last words"
+        assert await read(clients[0]) == b""
+
+
+async def test_nothing_to_send_keeps_no_connection_open(gateway):
+    async with run_outlets(gateway, 1) as (outlets, clients):
+        outlets[0].write(b"")
+
+        assert not outlets[0].is_waiting()
+        outlets[0].close()
         assert await read(clients[0]) == b""
 
 
