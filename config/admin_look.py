@@ -39,3 +39,8 @@ def favicon(request: HttpRequest) -> str:
 def style(request: HttpRequest) -> str:
     del request
     return static("config/admin.css")
+
+
+def script(request: HttpRequest) -> str:
+    del request
+    return static("config/admin.js")

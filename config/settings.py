@@ -287,6 +287,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": admin_look.favicon}],
     "COLORS": {"primary": admin_look.PRIMARY},
     "STYLES": [admin_look.style],
+    "SCRIPTS": [admin_look.script],
     "SIDEBAR": {"show_search": True, "navigation": "config.admin_sidebar.navigation"},
 }
 

@@ -70,6 +70,17 @@ def test_demo_api_is_shown_with_its_operations(administrator):
     administrator.look("admin-api-operations")
 
 
+def test_tabs_stay_in_sight_however_the_window_changes(administrator):
+    page = administrator.page
+    administrator.go("/admin/catalog/api/?q=orders")
+    administrator.open(page.locator("#result_list tbody th a"))
+    for width in (240, 1280):
+        page.set_viewport_size({"width": 1, "height": 800})  # as a picture of the whole page does
+        page.set_viewport_size({"width": width, "height": 800})
+        for tab in ("General", "Scopes", "Operations"):
+            expect(page.get_by_role("link", name=tab)).to_be_in_viewport(ratio=1)
+
+
 def _seconds_until_status(stack, path, token, wanted):
     """How long until every worker answers so: a run of calls on connections of their own."""
     began, run = time.monotonic(), 0
