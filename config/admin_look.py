@@ -1,6 +1,6 @@
 """Admin in the portal's colours and under its sign."""
 
-from typing import Final
+from typing import Any, Final
 
 from django.http import HttpRequest
 from django.templatetags.static import static
@@ -44,3 +44,17 @@ def style(request: HttpRequest) -> str:
 def script(request: HttpRequest) -> str:
     del request
     return static("config/admin.js")
+
+
+# The settings of django-unfold.
+UNFOLD: Final[dict[str, Any]] = {
+    "SITE_TITLE": "Tollgate",
+    "SITE_HEADER": "Tollgate",
+    "SITE_URL": "/",
+    "SITE_ICON": site_icon,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
+    "COLORS": {"primary": PRIMARY},
+    "STYLES": [style],
+    "SCRIPTS": [script],
+    "SIDEBAR": {"show_search": True, "navigation": "config.admin_sidebar.navigation"},
+}

@@ -279,17 +279,7 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     },
 }
-UNFOLD = {
-    "SITE_TITLE": "Tollgate",
-    "SITE_HEADER": "Tollgate",
-    "SITE_URL": "/",
-    "SITE_ICON": admin_look.site_icon,
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": admin_look.favicon}],
-    "COLORS": {"primary": admin_look.PRIMARY},
-    "STYLES": [admin_look.style],
-    "SCRIPTS": [admin_look.script],
-    "SIDEBAR": {"show_search": True, "navigation": "config.admin_sidebar.navigation"},
-}
+UNFOLD = admin_look.UNFOLD
 
 LOGGING = {
     "version": 1,
