@@ -212,6 +212,12 @@ def retire_api(slug):
     retire(api_id=API.objects.get(slug=slug).pk)
 
 
+def configuration_version():
+    from ams.http.read_configuration import read_version
+
+    return read_version()
+
+
 _COMMANDS = {
     function.__name__: function
     for function in (
@@ -232,6 +238,7 @@ _COMMANDS = {
         apply,
         deliver,
         retire_api,
+        configuration_version,
     )
 }
 

@@ -60,10 +60,12 @@ class Server:
     async def send(self, *pieces: bytes, pause: float = 0) -> bytes:
         """Send pieces; return everything until the server closes. TimeoutError if it does not."""
         reader, writer = await self.connect()
+        # Read meanwhile: who goes on to send after an answer may be reset, and lose it.
+        reading = asyncio.create_task(read_until_closed(reader))
         for piece in pieces:
             writer.write(piece)
             await asyncio.sleep(pause)
-        return await read_until_closed(reader)
+        return await reading
 
     async def send_for_a_moment(self, payload: bytes) -> bytes:
         """Send bytes and return what came back within 0.3 s."""
