@@ -6,7 +6,6 @@ All tests of LIVE_FOLDERS run in one xdist worker and share it.
 import contextlib
 import json
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -22,12 +21,12 @@ import httpx
 import psutil
 import pytest
 
+from tests.gateway_metrics import read_metric
 from wire import bearer
 
 READY_SECONDS = 180
 STOP_SECONDS = 60
-ENFORCED_SECONDS = 15  # on a busy machine; how soon it is otherwise, other tests show
-_SNAPSHOT_VERSION = re.compile(r"^tollgate_gateway_snapshot_version (\S+)$", re.MULTILINE)
+CATCH_UP_SECONDS = 15  # on a busy machine; how soon it is otherwise, other tests show
 LIVE_FOLDERS = ("tests/browser/", "tests/e2e/", "tests/faults/", "tests/interop/")
 ROOT = Path(__file__).resolve().parent.parent
 PORTS = (
@@ -241,15 +240,15 @@ class Stack:
     def _await_gateways(self):
         """Wait until every worker of the gateway enforces what is stored now."""
         version = self.ask("configuration_version")
-        deadline = time.monotonic() + ENFORCED_SECONDS
+        deadline = time.monotonic() + CATCH_UP_SECONDS
         while self._version_of_gateways() < version:
-            assert time.monotonic() < deadline, f"no version {version} after {ENFORCED_SECONDS} s"
+            assert time.monotonic() < deadline, f"no version {version} after {CATCH_UP_SECONDS} s"
             time.sleep(0.02)
 
     def _version_of_gateways(self):
         """The oldest version that a worker holds."""
         metrics = httpx.get(f"{self.gateway_admin_url}/-/metrics", timeout=15).text
-        return int(float(_SNAPSHOT_VERSION.search(metrics)[1]))
+        return read_metric(metrics, "snapshot_version")
 
     def plan_limit(self, slug):
         """The calls and the burst of a plan's rate limit."""

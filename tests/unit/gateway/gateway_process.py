@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.gateway_metrics import read_metric
 from tests.unit.gateway.fake_authority import eventually
 from tests.unit.gateway.harness import RESOURCE
 from wire.gateway_snapshot import API, GatewaySnapshot, Operation, Plan, Subscription, Upstream
@@ -164,10 +165,7 @@ class Gateway:
             return 0, ""
 
     def metric(self, name: str) -> float:
-        for line in self.admin("/-/metrics")[1].splitlines():
-            if line.startswith(f"tollgate_gateway_{name} "):
-                return float(line.rpartition(" ")[2])
-        raise AssertionError(name)
+        return read_metric(self.admin("/-/metrics")[1], name)
 
     def worker_pids(self) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()

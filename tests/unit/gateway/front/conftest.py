@@ -59,13 +59,7 @@ class Server:
 
     async def send(self, *pieces: bytes, pause: float = 0) -> bytes:
         """Send pieces; return everything until the server closes. TimeoutError if it does not."""
-        reader, writer = await self.connect()
-        # Read meanwhile: who goes on to send after an answer may be reset, and lose it.
-        reading = asyncio.create_task(read_until_closed(reader))
-        for piece in pieces:
-            writer.write(piece)
-            await asyncio.sleep(pause)
-        return await reading
+        return await send_until_closed(*await self.connect(), pieces, pause)
 
     async def send_for_a_moment(self, payload: bytes) -> bytes:
         """Send bytes and return what came back within 0.3 s."""
@@ -79,6 +73,18 @@ class Server:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.writers.append(writer)
         return reader, writer
+
+
+async def send_until_closed(reader, writer, pieces, pause) -> bytes:
+    """Send `pieces` and return what comes until the server closes.
+
+    It is read meanwhile: who goes on to send after an answer may be reset, and lose it.
+    """
+    reading = asyncio.create_task(read_until_closed(reader))
+    for piece in pieces:
+        writer.write(piece)
+        await asyncio.sleep(pause)
+    return await reading
 
 
 async def read_until_closed(reader) -> bytes:

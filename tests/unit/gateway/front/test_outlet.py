@@ -346,12 +346,12 @@ async def test_an_answer_after_the_end_of_tls_is_counted_once(gateway, upstream,
 class Line(asyncio.Transport):
     """A transport whose descriptor goes to somebody else at the moment it is aborted."""
 
-    def __init__(self, descriptor):
-        super().__init__({"socket": descriptor})
-        self.aborted = 0
+    def __init__(self, stream):
+        super().__init__({"socket": stream})
+        self.is_aborted = False
 
     def abort(self):
-        self.aborted += 1
+        self.is_aborted = True
 
 
 async def test_nothing_is_written_when_the_connection_is_gone(gateway):
@@ -368,7 +368,7 @@ async def test_nothing_is_written_when_the_connection_is_gone(gateway):
         assert theirs.recv(100) == b"before"
         with pytest.raises(BlockingIOError):
             theirs.recv(100)
-        assert line.aborted
+        assert line.is_aborted
 
 
 async def test_a_websocket_waits_for_its_client():

@@ -8,7 +8,7 @@ from gateway.dataplane.pipeline import serve_call
 from gateway.front import listener
 from gateway.front.limits import Limits
 from gateway.front.shared import Front
-from tests.unit.gateway.front.conftest import read_until_closed
+from tests.unit.gateway.front.conftest import send_until_closed
 from tests.unit.gateway.harness import Harness
 
 
@@ -34,11 +34,7 @@ class Gateway:
 
     async def send(self, *pieces: bytes, pause=0.0) -> bytes:
         """Send pieces and return what comes until the connection closes."""
-        reader, writer = await self.open()
-        for piece in pieces:
-            writer.write(piece)
-            await asyncio.sleep(pause)
-        return await read_until_closed(reader)
+        return await send_until_closed(*await self.open(), pieces, pause)
 
     @property
     def rows(self):
