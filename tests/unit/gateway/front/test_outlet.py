@@ -14,9 +14,12 @@ from h2 import events
 from gateway.dataplane.pipeline import CHECKS, serve_call
 from gateway.front import listener
 from gateway.front.departures import Departures
+from gateway.front.http1 import Http1Connection
+from gateway.front.http2 import Http2Connection
 from gateway.front.limits import Limits
 from gateway.front.outlet import Outlet
 from gateway.front.shared import Front
+from tests.unit.gateway.front.conftest import run_server
 from tests.unit.gateway.front.sockets import begin, run_gateway, switching_then
 from tests.unit.gateway.front.test_http2 import Client
 from tests.unit.gateway.front.test_metering import REQUEST, until
@@ -354,6 +357,13 @@ class Line(asyncio.Transport):
         self.is_aborted = True
 
 
+class WebSocketStandIn:
+    """What goes on with a connection after our 101, and does nothing with it."""
+
+    def take_over(self, transport, early):
+        pass
+
+
 async def test_nothing_is_written_when_the_connection_is_gone(gateway):
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -369,6 +379,32 @@ async def test_nothing_is_written_when_the_connection_is_gone(gateway):
         with pytest.raises(BlockingIOError):
             theirs.recv(100)
         assert line.is_aborted
+
+
+@pytest.mark.parametrize(
+    "kind", [Http1Connection, Http2Connection, None], ids=["HTTP/1.1", "HTTP/2", "WebSocket"]
+)
+async def test_nothing_is_written_when_the_client_has_gone(kind):
+    ours, theirs = socket.socketpair()
+    async with run_server() as server:
+        with ours, theirs:
+            theirs.setblocking(False)
+            departures = Departures(asyncio.get_running_loop())
+            outlet = Outlet(server.front.plane, departures, Line(ours))
+            if kind is None:
+                successor = WebSocketStandIn()
+                server.front.welcome(successor, outlet, b"", is_full=False)
+                outlet.write(b"for somebody else")
+                successor.on_lost()
+            else:
+                connection = kind(server.front)
+                connection.connection_made(outlet)
+                outlet.write(b"for somebody else")
+                connection.connection_lost(None)
+            outlet.flush()
+
+            with pytest.raises(BlockingIOError):
+                theirs.recv(100)
 
 
 async def test_a_websocket_waits_for_its_client():
